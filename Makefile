@@ -1,0 +1,46 @@
+# Everything a contributor runs. `make help` lists the targets; the work is done in scripts/.
+
+# Debian's Elixir complains about a locale that is not UTF-8, and cannot print accents in it.
+ifeq ($(shell uname -s),Linux)
+export LC_ALL := C.UTF-8
+endif
+export ELIXIR_ERL_OPTIONS := +fnu $(ELIXIR_ERL_OPTIONS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test test-all lint format bench doctor clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  ERLANG_PYTHON=3.12 make test    chooses the Python, by version or by path"
+
+setup: ## Install what building needs, where it is missing
+	@scripts/setup.sh
+
+build: setup ## Build the library and its native code
+	@mix setup
+
+demo: build ## Build, then run the tour of what the library does
+	@mix run examples/tour.exs
+
+test: setup ## Build, then run ExUnit, cargo test and pytest
+	@scripts/test.sh
+
+test-all: setup ## The same for every supported Python on this machine
+	@scripts/test_all.sh
+
+lint: setup ## Check formatting, lints and types in every language
+	@scripts/lint.sh
+
+format: setup ## Format the sources in every language
+	@scripts/format.sh
+
+bench: build ## Run every benchmark
+	@for script in bench/*.exs; do echo "== $$script"; mix run "$$script" || exit 1; done
+
+doctor: ## Show which Python is used, why, and whether all is in order
+	@mix py.doctor
+
+clean: ## Remove everything that was built
+	rm -rf _build deps doc priv native/target
+	find python -name __pycache__ -type d -prune -exec rm -rf {} +

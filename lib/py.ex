@@ -1,0 +1,274 @@
+defmodule Py do
+  @moduledoc """
+  Python as if it were a local library: parallel, interruptible, supervised.
+
+      iex> Py.call(:math, :sqrt, [16])
+      {:ok, 4.0}
+      iex> Py.eval("[n ** 2 for n in range(count)]", %{count: 4})
+      {:ok, [0, 1, 4, 9]}
+
+  Every verb answers `{:ok, value}` or `{:error, exception}`, and its twin with a `!` raises that
+  exception. There are four: `Py.Error` (Python raised), `Py.ContextError` (a context could not),
+  `Py.ConversionError` (a value has no counterpart) and `Py.StartError` (Python cannot start).
+
+  ## Where code runs
+
+  Python runs in contexts, each with its own thread and, from Python 3.12 on, its own interpreter
+  and GIL. A call of a module's function goes to whichever context of the pool is at hand, so
+  many processes call in parallel:
+
+      1..100
+      |> Task.async_stream(fn n -> Py.call!(:math, :factorial, [n]) end)
+      |> Enum.map(fn {:ok, value} -> value end)
+
+  `exec` binds the calling process to one context and gives it a namespace of its own there,
+  which its later `exec`, `eval` and calls of `:__main__` use and which ends with the process:
+
+      iex> Py.exec("def greet(name): return f'Hello, {name}!'")
+      :ok
+      iex> Py.call(:__main__, :greet, ["BEAM"])
+      {:ok, "Hello, BEAM!"}
+      iex> Task.await(Task.async(fn -> Py.call(:__main__, :greet, ["BEAM"]) end))
+      ...> |> elem(0)
+      :error
+
+  To share definitions between processes, name a context: `context: Py.context(1)`, or one of
+  your own, supervised by `Py.Context`.
+  """
+
+  alias Py.{Buffer, Mode, Object, Options, Request, Router, Runtime}
+
+  @typedoc "Where to run: a context's pid or registered name, or a 1-based place in the pool"
+  @type context :: Router.context()
+
+  @type result :: {:ok, term} | {:error, Exception.t()}
+
+  ## Calls
+
+  @doc """
+  Calls a function of a module, or a method of an object.
+
+  Names are atoms or binaries and may be dotted: `Py.call("os.path", "join", ["a", "b"])`. The
+  module is imported where it runs. `:__main__` is the namespace that `exec/2` fills.
+
+  ## Options
+
+  #{Options.docs(:call)}
+  ## Examples
+
+      iex> Py.call(:math, :gcd, [12, 18])
+      {:ok, 6}
+      iex> Py.call(:json, :dumps, [%{"b" => 1, "a" => 2}], kwargs: [sort_keys: true])
+      {:ok, ~s({"a": 2, "b": 1})}
+      iex> deque = Py.call!(:collections, :deque, [[1, 2, 3]])
+      iex> Py.call(deque, :popleft)
+      {:ok, 1}
+      iex> {:error, %Py.Error{type: type}} = Py.call(:math, :sqrt, [-1])
+      iex> type
+      "ValueError"
+
+  """
+  @spec call(atom | binary | Object.t(), atom | binary, list, keyword) :: result
+  def call(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+    do: Request.call(module_or_object, function, args, opts)
+
+  @doc """
+  Evaluates code to the value of its last expression.
+
+  Statements may come before it. With `vars`, the code runs in a copy of the namespace in which
+  they are variables, so names it assigns do not stay.
+
+  ## Options
+
+  #{Options.docs(:eval)}
+  ## Examples
+
+      iex> Py.eval("2 ** 100")
+      {:ok, 1_267_650_600_228_229_401_496_703_205_376}
+      iex> Py.eval("x + y", %{x: 1, y: 2})
+      {:ok, 3}
+      iex> Py.eval(\"\"\"
+      ...> import statistics
+      ...> statistics.mean(samples)
+      ...> \"\"\", samples: [1, 2, 3, 4])
+      {:ok, 2.5}
+
+  """
+  @spec eval(binary, map | keyword, keyword) :: result
+  def eval(code, vars \\ %{}, opts \\ []) when is_binary(code),
+    do: Request.eval(code, vars, opts)
+
+  @doc """
+  Executes code for what it defines and does.
+
+  ## Options
+
+  #{Options.docs(:exec)}
+  ## Example
+
+      iex> Py.exec("counter = 41")
+      :ok
+      iex> Py.exec("counter += 1")
+      :ok
+      iex> Py.eval("counter")
+      {:ok, 42}
+
+  """
+  @spec exec(binary, keyword) :: :ok | {:error, Exception.t()}
+  def exec(code, opts \\ []) when is_binary(code), do: Request.exec(code, opts)
+
+  @doc """
+  Like `call/4`, but answers with the value and raises the error.
+
+      iex> Py.call!(:math, :factorial, [20])
+      2_432_902_008_176_640_000
+
+  """
+  @spec call!(atom | binary | Object.t(), atom | binary, list, keyword) :: term
+  def call!(module_or_object, function, args \\ [], opts \\ []),
+    do: module_or_object |> call(function, args, opts) |> Request.bang!()
+
+  @doc """
+  Like `eval/3`, but answers with the value and raises the error.
+
+      iex> Py.eval!("'-'.join(parts)", %{parts: ["a", "b"]})
+      "a-b"
+
+  """
+  @spec eval!(binary, map | keyword, keyword) :: term
+  def eval!(code, vars \\ %{}, opts \\ []), do: code |> eval(vars, opts) |> Request.bang!()
+
+  @doc """
+  Like `exec/2`, but raises the error.
+
+      iex> Py.exec!("import json")
+      :ok
+
+  """
+  @spec exec!(binary, keyword) :: :ok
+  def exec!(code, opts \\ []), do: code |> exec(opts) |> Request.bang!()
+
+  ## Values
+
+  @doc """
+  A binary that is to be Python `bytes`. Without this, valid UTF-8 becomes `str`.
+
+      iex> Py.eval("type(data).__name__", %{data: Py.bytes("abc")})
+      {:ok, "bytes"}
+
+  """
+  @spec bytes(binary) :: {:bytes, binary}
+  def bytes(binary) when is_binary(binary), do: {:bytes, binary}
+
+  @doc """
+  A binary that Python reads in place, without a copy. See `Py.Buffer`.
+
+      iex> Py.eval("bytes(memoryview(data)[:3])", %{data: Py.buffer("abcdef")})
+      {:ok, "abc"}
+
+  """
+  @spec buffer(binary) :: Buffer.t()
+  def buffer(binary), do: Buffer.new(binary)
+
+  ## Contexts
+
+  @doc """
+  The context that this process's calls go to: the bound one, else its scheduler's in the pool.
+
+      iex> is_pid(Py.context())
+      true
+
+  """
+  @spec context() :: pid
+  defdelegate context(), to: Router, as: :get_context
+
+  @doc """
+  The context with that place in the pool, counted from 1. All its users share one namespace.
+
+      iex> context = Py.context(1)
+      iex> Py.exec("shared = 7", context: context)
+      :ok
+      iex> Py.eval("shared", %{}, context: context)
+      {:ok, 7}
+
+  """
+  @spec context(pos_integer) :: pid
+  defdelegate context(place), to: Router, as: :get_context
+
+  @doc """
+  Starts the pool, which the application does by itself, and opens all its contexts.
+
+  ## Options
+
+  #{Options.docs(:pool)}
+  ## Example
+
+      {:ok, contexts} = Py.start_contexts(contexts: 8)
+
+  """
+  @spec start_contexts(keyword) :: {:ok, [pid]} | {:error, Exception.t()}
+  defdelegate start_contexts(opts \\ []), to: Router, as: :start
+
+  @doc """
+  Closes the contexts of the pool. Calls that name no context answer `:not_found` from then on.
+
+      :ok = Py.stop_contexts()
+
+  """
+  @spec stop_contexts() :: :ok | {:error, Exception.t()}
+  defdelegate stop_contexts(), to: Router, as: :stop
+
+  @doc """
+  Whether there is a pool.
+
+      iex> Py.contexts_started?()
+      true
+
+  """
+  @spec contexts_started?() :: boolean
+  defdelegate contexts_started?(), to: Router, as: :started?
+
+  ## Facts
+
+  @doc """
+  The version of Python, as `sys.version` has it.
+
+      iex> Py.version() =~ ~r/^3\\.\\d+\\.\\d+/
+      true
+
+  """
+  @spec version() :: String.t()
+  def version, do: Runtime.info().version
+
+  @doc """
+  How contexts execute Python: see `Py.Mode`.
+
+      iex> Py.execution_mode() in [:subinterp, :free_threaded, :multi_executor, :worker]
+      true
+
+  """
+  @spec execution_mode() :: :subinterp | :free_threaded | :multi_executor | :worker
+  defdelegate execution_mode(), to: Mode
+
+  @doc """
+  Whether this Python has sub-interpreters.
+
+      iex> is_boolean(Py.subinterp_supported?())
+      true
+
+  """
+  @spec subinterp_supported?() :: boolean
+  defdelegate subinterp_supported?(), to: Mode
+
+  @doc """
+  Everything known about the running Python, as a map: `:version`, `:version_info`,
+  `:executable`, `:prefix`, `:libpython`, `:free_threaded`, `:execution_mode`, `:modes`,
+  `:num_contexts` (size of the pool), `:open_contexts` (all that are open),
+  `:abandoned_threads`, `:otp` and `:elixir`.
+
+      iex> %{version_info: {3, _minor, _patch}} = Py.info()
+
+  """
+  @spec info() :: map
+  defdelegate info(), to: Runtime
+end

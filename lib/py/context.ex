@@ -1,0 +1,234 @@
+defmodule Py.Context do
+  @moduledoc """
+  A context: a Python interpreter with its namespace, its queue and its own thread.
+
+  What one request defines the next one sees, whichever process sends it, and requests run one
+  after the other in the order they came. Contexts share nothing with each other.
+
+  A context is a process, to be supervised and named like any other. The process owns the
+  interpreter's life and death but stands in no request's way: requests go from the caller
+  straight to the Python thread.
+
+  ## Options
+
+  #{Py.Options.docs(:context)}
+  ## Example
+
+      {:ok, context} = Py.Context.start_link(name: MyApp.Python)
+      :ok = Py.Context.exec(context, "def double(x): return 2 * x")
+      {:ok, 42} = Py.Context.call(context, :__main__, :double, [21])
+      {:ok, 42} = Py.eval("double(21)", %{}, context: MyApp.Python)
+
+  Under a supervisor:
+
+      children = [{Py.Context, name: MyApp.Python}]
+
+  """
+
+  use GenServer
+
+  alias Py.{ContextError, Mode, Native, Options, Request, StartError}
+
+  @typedoc "A pid, here or on another node, or a registered name"
+  @type context :: GenServer.server()
+
+  # Long enough to end an interpreter with work in flight, short of a supervisor's patience. An
+  # interpreter that takes longer is left to its thread, which ends it when it can.
+  @close_timeout 5_000
+
+  # How much longer than the request itself the way to another node and back may take.
+  @travel_time 5_000
+
+  @doc false
+  def child_spec(opts) do
+    id = Keyword.get(opts, :id) || Keyword.get(opts, :name) || __MODULE__
+    %{id: id, start: {__MODULE__, :start_link, [opts]}, shutdown: 2 * @close_timeout}
+  end
+
+  @doc """
+  Opens a context linked to the calling process.
+
+      {:ok, context} = Py.Context.start_link(mode: :auto)
+
+  """
+  @spec start_link(keyword) :: {:ok, pid} | {:error, Exception.t() | {:already_started, pid}}
+  def start_link(opts \\ []) do
+    options = Options.parse!(:context, opts)
+    # Asked before there is a process, so that a wrong mode is an answer and not an exit.
+    with {:ok, mode} <- Mode.fetch(options.mode),
+         do: GenServer.start_link(__MODULE__, %{options | mode: mode.name}, named(options.name))
+  end
+
+  @doc """
+  Opens a context under this application's supervisor, to live until `stop/1`.
+
+      {:ok, context} = Py.Context.new(mode: :auto)
+
+  """
+  @spec new(keyword) :: {:ok, pid} | {:error, Exception.t() | {:already_started, pid}}
+  def new(opts \\ []) do
+    spec = Supervisor.child_spec({__MODULE__, opts}, restart: :temporary)
+    DynamicSupervisor.start_child(Py.ContextSupervisor, spec)
+  end
+
+  @doc """
+  Closes a context. Requests still waiting are answered `:closed`.
+
+      :ok = Py.Context.stop(context)
+
+  """
+  @spec stop(context) :: :ok
+  def stop(context) do
+    GenServer.stop(context, :normal, :infinity)
+  catch
+    :exit, _already_gone -> :ok
+  end
+
+  @doc """
+  Calls a function in this context, like `Py.call/4`.
+
+      {:ok, 4.0} = Py.Context.call(context, :math, :sqrt, [16])
+
+  """
+  @spec call(context, atom | binary, atom | binary, list, keyword) :: Request.result()
+  def call(context, module, function, args \\ [], opts \\ []),
+    do: Request.call(module, function, args, opts ++ [context: context])
+
+  @doc """
+  The same with the keyword arguments as an argument of their own.
+
+      {:ok, [3, 2, 1]} = Py.Context.call(context, :builtins, :sorted, [[1, 3, 2]], [reverse: true], [])
+
+  """
+  @spec call(context, atom | binary, atom | binary, list, keyword | map, keyword) ::
+          Request.result()
+  def call(context, module, function, args, kwargs, opts),
+    do: call(context, module, function, args, opts ++ [kwargs: kwargs])
+
+  @doc """
+  Evaluates code in this context, like `Py.eval/3`.
+
+      {:ok, 3} = Py.Context.eval(context, "a + b", %{a: 1, b: 2})
+
+  """
+  @spec eval(context, binary, map | keyword, keyword) :: Request.result()
+  def eval(context, code, vars \\ %{}, opts \\ []),
+    do: Request.eval(code, vars, opts ++ [context: context])
+
+  @doc """
+  Executes code in this context, like `Py.exec/2`.
+
+      :ok = Py.Context.exec(context, "import json")
+
+  """
+  @spec exec(context, binary, keyword) :: :ok | {:error, Exception.t()}
+  def exec(context, code, opts \\ []), do: Request.exec(code, opts ++ [context: context])
+
+  @doc """
+  Calls a method of an object that lives in this context.
+
+      {:ok, deque} = Py.Context.call(context, :collections, :deque, [[1, 2]])
+      {:ok, 2} = Py.Context.call_method(context, deque, :pop, [])
+
+  """
+  @spec call_method(context, Py.Object.t(), atom | binary, list, keyword) :: Request.result()
+  def call_method(context, object, method, args, opts \\ []) do
+    options = Options.parse!(:object, opts)
+    op = {:call_method, object, method, args, options.kwargs}
+    Request.run(op, Map.put(options, :context, context), :term)
+  end
+
+  @doc """
+  What a context is and does: `:mode`, `:execution_mode`, `:interp_id`, `:queue` (requests
+  waiting), `:running`, `:objects` (handles held) and `:served` (requests so far).
+
+      {:ok, %{queue: 0}} = Py.Context.info(context)
+
+  """
+  @spec info(context) :: {:ok, map} | {:error, ContextError.t()}
+  def info(context) do
+    case GenServer.whereis(context) do
+      pid when is_pid(pid) and node(pid) == node() -> local_info(pid)
+      nil -> {:error, %ContextError{reason: :not_found}}
+      remote -> ask(remote, :info, @travel_time)
+    end
+  end
+
+  @doc false
+  # For a context of another node: its process takes the request and a task there waits for it.
+  @spec request(context, Native.op(), Native.format(), timeout) :: Request.result()
+  def request(context, op, format, :infinity),
+    do: ask(context, {:request, op, format, :infinity}, :infinity)
+
+  def request(context, op, format, timeout),
+    do: ask(context, {:request, op, format, timeout}, timeout + @travel_time)
+
+  defp ask(context, message, timeout) do
+    GenServer.call(context, message, timeout)
+  catch
+    :exit, {:timeout, _call} -> {:error, %ContextError{reason: :timeout}}
+    :exit, {:noproc, _call} -> {:error, %ContextError{reason: :not_found}}
+    :exit, _reason -> {:error, %ContextError{reason: :closed}}
+  end
+
+  ## The process
+
+  @impl true
+  def init(options) do
+    # So that `terminate/2` runs when the supervisor asks, and the interpreter ends in order.
+    Process.flag(:trap_exit, true)
+    tag = make_ref()
+    :ok = Native.context_open(options.mode, %{max_queue: options.max_queue}, tag)
+
+    receive do
+      {^tag, :ok} ->
+        {:ok, nil}
+
+      {^tag, {:error, text}} ->
+        {:stop, %StartError{reason: :initialisation_failed, details: text}}
+    end
+  end
+
+  @impl true
+  def handle_call(:info, _from, state), do: {:reply, local_info(self()), state}
+
+  def handle_call({:request, op, format, timeout}, from, state) do
+    context = self()
+
+    {:ok, _task} =
+      Task.Supervisor.start_child(Py.TaskSupervisor, fn ->
+        GenServer.reply(from, Request.submit(context, op, :context, format, timeout))
+      end)
+
+    {:noreply, state}
+  end
+
+  @impl true
+  # Trapping exits must not make the context outlive the processes it is linked to.
+  def handle_info({:EXIT, _pid, :normal}, state), do: {:noreply, state}
+  def handle_info({:EXIT, _pid, reason}, state), do: {:stop, reason, state}
+  def handle_info(_other, state), do: {:noreply, state}
+
+  @impl true
+  def terminate(_reason, _state) do
+    tag = make_ref()
+
+    with :ok <- Native.context_close(self(), tag) do
+      receive do
+        {^tag, :closed} -> :ok
+      after
+        @close_timeout -> :ok
+      end
+    end
+  end
+
+  defp local_info(pid) do
+    case Native.context_info(pid) do
+      {:ok, info} -> {:ok, info}
+      {:error, reason} -> {:error, %ContextError{reason: reason}}
+    end
+  end
+
+  defp named(nil), do: []
+  defp named(name), do: [name: name]
+end

@@ -1,0 +1,51 @@
+defmodule Py.ContextError do
+  @moduledoc """
+  A context could not do what was asked; Python itself did not fail.
+
+  The field `:reason` says why:
+
+    * `:closed` - the context has ended, or ended while the request was waiting or running
+    * `:busy` - so many requests wait already (`max_queue`) that it takes no more
+    * `:timeout` - the answer did not come within `timeout:`
+    * `:interrupted` - the running code was stopped
+    * `:out_of_memory` - there was no memory for the request or its answer
+    * `:not_found` - there is no such context, or no pool is started
+    * `:would_deadlock` - the request would wait for itself
+
+  ## Example
+
+      iex> Py.eval("1", %{}, context: :nobody)
+      {:error, %Py.ContextError{reason: :not_found}}
+
+  """
+
+  @type reason ::
+          :closed
+          | :busy
+          | :timeout
+          | :interrupted
+          | :out_of_memory
+          | :not_found
+          | :would_deadlock
+
+  @type t :: %__MODULE__{reason: reason}
+
+  defexception [:reason]
+
+  @impl true
+  def message(%__MODULE__{reason: reason}), do: sentence(reason)
+
+  defp sentence(:closed), do: "the context is closed"
+  defp sentence(:busy), do: "the context has as many requests waiting as its queue holds"
+  defp sentence(:timeout), do: "the answer did not come in time"
+  defp sentence(:interrupted), do: "the running code was interrupted"
+  defp sentence(:out_of_memory), do: "there is not enough memory for the request or its answer"
+  defp sentence(:would_deadlock), do: "the request would wait for itself"
+
+  defp sentence(:not_found) do
+    "there is no such context; the pool runs while the application :erlang_python is started, " <>
+      "or after Py.start_contexts/0"
+  end
+
+  defp sentence(reason), do: "the context could not run the request: #{inspect(reason)}"
+end

@@ -1,0 +1,183 @@
+defmodule Py.Options do
+  @moduledoc false
+
+  # Every option of every verb, and every key of the application environment, is declared here
+  # once. Validation, defaults and the option lists in the documentation all come from it.
+
+  @declared [
+    context: [
+      verbs: [:call, :eval, :exec],
+      type: :context,
+      default: nil,
+      doc:
+        "the context to run in: a pid, a registered name, or the 1-based index of one in the " <>
+          "pool. Without it the bound context is used, else one of the pool"
+    ],
+    timeout: [
+      verbs: [:call, :eval, :exec, :getattr, :object, :value],
+      type: :timeout,
+      default: 30_000,
+      doc:
+        "milliseconds to wait, or `:infinity`. After that the work is stopped and the answer " <>
+          "is a `Py.ContextError` with the reason `:timeout`"
+    ],
+    kwargs: [
+      verbs: [:call, :object],
+      type: :kwargs,
+      default: [],
+      doc: "keyword arguments, as a keyword list or a map"
+    ],
+    return: [
+      verbs: [:call, :eval, :getattr, :object],
+      type: {:in, [:term, :object]},
+      default: :term,
+      doc: "`:term` converts the result, `:object` answers with a `Py.Object` that stands for it"
+    ],
+    default: [
+      verbs: [:getattr],
+      type: :any,
+      doc: "the value to answer with when there is no such attribute"
+    ],
+    mode: [
+      verbs: [:context, :application],
+      type: :mode,
+      default: :auto,
+      doc:
+        "which interpreter to run in, one of `Py.Mode.names/0`; `:auto` is the best this " <>
+          "Python has"
+    ],
+    max_queue: [
+      verbs: [:context, :application],
+      type: :pos_integer,
+      default: 10_000,
+      doc: "how many requests may wait in a context before it answers `:busy`"
+    ],
+    name: [
+      verbs: [:context],
+      type: :name,
+      default: nil,
+      doc: "a name to register the context under"
+    ],
+    id: [verbs: [:context], type: :any, default: nil, doc: "the id of the child specification"],
+    contexts: [
+      verbs: [:pool],
+      type: :pos_integer,
+      default: nil,
+      doc: "how many contexts the pool has. Default: the application's `num_contexts`"
+    ],
+    python: [
+      verbs: [:application],
+      type: :python,
+      default: nil,
+      doc: "the Python to use: a version such as `\"3.13\"` or a path. Default: the newest found"
+    ],
+    num_contexts: [
+      verbs: [:application],
+      type: :pos_integer,
+      default: nil,
+      doc: "how many contexts the pool has. Default: one per scheduler online"
+    ],
+    paths: [
+      verbs: [:application],
+      type: :paths,
+      default: [],
+      doc: "directories to put on `sys.path` of every interpreter"
+    ],
+    stack_size: [
+      verbs: [:application],
+      type: :pos_integer,
+      default: 16 * 1024 * 1024,
+      doc: "bytes of stack for each Python thread"
+    ]
+  ]
+
+  @verbs @declared |> Enum.flat_map(fn {_name, spec} -> spec[:verbs] end) |> Enum.uniq()
+
+  @doc "The options of `verb` as a map: those given, and the defaults of the others."
+  @spec parse!(atom, keyword) :: map
+  def parse!(verb, options)
+
+  # An option without a default, such as `default:` itself, is in the map only when given.
+  for verb <- @verbs do
+    own = for {name, spec} <- @declared, verb in spec[:verbs], do: {name, spec}
+
+    defaults =
+      for {name, spec} <- own, Keyword.has_key?(spec, :default), do: {name, spec[:default]}
+
+    def parse!(unquote(verb), options) do
+      fill(options, unquote(Macro.escape(Map.new(defaults))), unquote(verb))
+    end
+
+    for {name, spec} <- own do
+      defp type(unquote(verb), unquote(name)), do: unquote(spec[:type])
+    end
+  end
+
+  defp type(_verb, _name), do: nil
+
+  @doc "A key of the application environment, validated, or its default."
+  @spec env(atom) :: term
+  def env(name) do
+    %{^name => value} =
+      parse!(:application, Keyword.take(Application.get_all_env(:erlang_python), [name]))
+
+    value
+  end
+
+  @doc "The default of an option."
+  @spec default(atom) :: term
+  def default(name), do: @declared |> Keyword.fetch!(name) |> Keyword.fetch!(:default)
+
+  @doc "The options of `verb`, as a Markdown list."
+  @spec docs(atom) :: String.t()
+  def docs(verb) do
+    for {name, spec} <- @declared, verb in spec[:verbs], into: "" do
+      "  * `#{inspect(name)}` - #{spec[:doc]}.#{shown_default(spec[:default])}\n"
+    end
+  end
+
+  defp shown_default(empty) when empty in [nil, []], do: ""
+  defp shown_default(value), do: " Default: `#{inspect(value)}`."
+
+  defp fill([{name, value} | rest], parsed, verb) do
+    case type(verb, name) do
+      nil -> unknown!(verb, name)
+      type -> fill(rest, Map.put(parsed, name, valid!(type, name, value)), verb)
+    end
+  end
+
+  defp fill([], parsed, _verb), do: parsed
+
+  defp fill(options, _parsed, verb) do
+    raise ArgumentError, "the options of #{verb} are a keyword list, not #{inspect(options)}"
+  end
+
+  defp valid!(type, name, value) do
+    if valid?(type, value) do
+      value
+    else
+      raise ArgumentError, "#{inspect(value)} is not a value for the option #{inspect(name)}"
+    end
+  end
+
+  defp unknown!(verb, name) do
+    known = for {known, spec} <- @declared, verb in spec[:verbs], do: inspect(known)
+
+    raise ArgumentError,
+          "#{inspect(name)} is not an option of #{verb}, which knows #{Enum.join(known, ", ")}"
+  end
+
+  defp valid?(:any, _value), do: true
+  defp valid?(:timeout, value), do: value == :infinity or (is_integer(value) and value >= 0)
+  defp valid?(:kwargs, value), do: is_list(value) or is_map(value)
+  defp valid?(:pos_integer, value), do: is_nil(value) or (is_integer(value) and value > 0)
+  defp valid?(:mode, value), do: is_atom(value) and not is_nil(value)
+  defp valid?(:python, value), do: is_nil(value) or is_binary(value)
+  defp valid?(:paths, value), do: is_list(value) and Enum.all?(value, &is_binary/1)
+  defp valid?(:context, value) when is_integer(value), do: value > 0
+  defp valid?(:context, value), do: is_pid(value) or valid?(:name, value)
+  defp valid?(:name, {kind, _term}), do: is_atom(kind)
+  defp valid?(:name, {:via, module, _term}), do: is_atom(module)
+  defp valid?(:name, value), do: is_atom(value)
+  defp valid?({:in, values}, value), do: value in values
+end

@@ -1,0 +1,107 @@
+defmodule ErlangPython.MixProject do
+  use Mix.Project
+
+  @version "2.0.0"
+
+  def project do
+    [
+      app: :erlang_python,
+      version: @version,
+      elixir: "~> 1.14",
+      elixirc_paths: elixirc_paths(Mix.env()),
+      compilers: Mix.compilers() ++ [:py_native],
+      start_permanent: Mix.env() == :prod,
+      deps: deps(),
+      aliases: aliases(),
+      name: "erlang_python",
+      description: "Call Python from Elixir and Erlang as if it were a local library",
+      package: package(),
+      docs: docs(),
+      dialyzer: [plt_add_apps: [:mix, :ex_unit]]
+    ]
+  end
+
+  def application do
+    [
+      mod: {Py.Application, []},
+      extra_applications: [:logger]
+    ]
+  end
+
+  defp elixirc_paths(:test), do: ["lib", "test/support"]
+  defp elixirc_paths(_), do: ["lib"]
+
+  # The doctor has to work above all where the project does not build.
+  defp aliases do
+    [
+      setup: ["deps.get", "compile"],
+      "py.doctor": ["compile --return-errors", "py.doctor"]
+    ]
+  end
+
+  # Mix without Hex accepts no Hex dependency at all, not even an optional one. The library
+  # needs none of them, so that a checkout builds wherever there is Elixir and cargo.
+  defp deps do
+    if Code.ensure_loaded?(Hex), do: hex_deps() ++ rustler(), else: []
+  end
+
+  defp hex_deps do
+    [
+      {:telemetry, "~> 1.0"},
+      {:ex_doc, "~> 0.34", only: :dev, runtime: false},
+      {:credo, "~> 1.7", only: [:dev, :test], runtime: false},
+      {:dialyxir, "~> 1.4", only: [:dev, :test], runtime: false}
+    ]
+  end
+
+  # Rustler's Elixir side asks for a newer Elixir than this library does.
+  defp rustler do
+    if Version.match?(System.version(), "~> 1.15") do
+      [
+        {:rustler_precompiled, "~> 0.8"},
+        {:rustler, "~> 0.36", optional: true}
+      ]
+    else
+      []
+    end
+  end
+
+  defp package do
+    [
+      licenses: ["Apache-2.0"],
+      links: %{},
+      files: [
+        "lib",
+        "src",
+        "native/Cargo.{toml,lock}",
+        "native/{clippy,rustfmt}.toml",
+        "native/.cargo/config.toml",
+        "native/py_*/Cargo.toml",
+        "native/py_*/build.rs",
+        "native/py_*/{src,tests}",
+        "python/pyproject.toml",
+        "python/erlang/**/*.{py,pyi,typed}",
+        "guides",
+        ".formatter.exs",
+        "mix.exs",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "LICENSE"
+      ]
+    ]
+  end
+
+  defp docs do
+    [
+      main: "readme",
+      extras: Enum.flat_map(extras(), &Path.wildcard/1),
+      groups_for_extras: [Guides: ~r"^guides/"]
+    ]
+  end
+
+  defp extras do
+    ["README.md", "guides/**/*.{md,livemd}", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+  end
+end

@@ -1,0 +1,180 @@
+//! The shared face of a context: what other threads may ask of it.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::garbage::Exports;
+use crate::interrupt::{self, Interrupts};
+use crate::queue::{BoxedJob, Queue};
+use crate::{executor, Attached, Job, Mode, Rejection, StartError, Worker};
+
+/// An interpreter, a namespace, a queue, and the worker thread that brings them together.
+///
+/// It is open from [`open`](Context::open) on, closing from [`close`](Context::close) on (jobs
+/// are refused, the running one is interrupted, the waiting ones are rejected), and closed when
+/// its worker has ended the interpreter and called the functions that `close` was given.
+pub struct Context {
+    pub mode: Mode,
+    pub(crate) queue: Queue,
+    pub(crate) exports: Exports,
+    pub(crate) interrupts: Interrupts,
+    pub(crate) interpreter_id: AtomicI64,
+    pub(crate) served: AtomicU64,
+    running: AtomicU64,
+    closers: Mutex<Closers>,
+}
+
+type Closer = Box<dyn FnOnce() + Send>;
+
+enum Closers {
+    Waiting(Vec<Closer>),
+    Closed,
+}
+
+/// What can be said of a context from outside.
+pub struct Info {
+    pub mode: Mode,
+    pub interpreter_id: i64,
+    pub waiting: usize,
+    pub running: bool,
+    pub objects: usize,
+    pub served: u64,
+}
+
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+static ABANDONED: AtomicUsize = AtomicUsize::new(0);
+
+/// Contexts whose worker thread lives.
+pub fn open_contexts() -> usize {
+    OPEN.load(Ordering::Relaxed)
+}
+
+/// Interpreters that could not be ended because threads still ran in them.
+pub fn abandoned_interpreters() -> usize {
+    ABANDONED.load(Ordering::Relaxed)
+}
+
+impl Context {
+    /// Starts the worker thread. `opened` is called on it, with the result, before the first job;
+    /// jobs may be submitted at once and wait for it.
+    pub fn open(
+        mode: Mode,
+        capacity: usize,
+        opened: impl FnOnce(Result<(), StartError>) + Send + 'static,
+    ) -> Result<Arc<Context>, StartError> {
+        let context = Arc::new(Context {
+            mode,
+            queue: Queue::new(capacity),
+            exports: Exports::default(),
+            interrupts: Interrupts::default(),
+            interpreter_id: AtomicI64::new(-1),
+            served: AtomicU64::new(0),
+            running: AtomicU64::new(0),
+            closers: Mutex::new(Closers::Waiting(Vec::new())),
+        });
+        executor::spawn(Arc::clone(&context), opened)?;
+        Ok(context)
+    }
+
+    /// Queues a job, or hands it back at once.
+    pub fn submit(&self, job: BoxedJob) -> Result<(), (Rejection, BoxedJob)> {
+        self.queue.push(job)
+    }
+
+    /// Is its worker awake, so that a short job may be done within a microsecond or two?
+    pub fn is_hot(&self) -> bool {
+        self.queue.is_hot()
+    }
+
+    /// How many jobs wait for the one that runs.
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// Is it doing nothing, with nothing to do?
+    pub fn is_idle(&self) -> bool {
+        self.waiting() == 0 && self.running() == 0
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.queue.is_closed()
+    }
+
+    /// Interrupts the job of that id if it runs right now.
+    pub fn interrupt(self: &Arc<Self>, id: u64) {
+        if self.running() == id {
+            interrupt::start(self, id);
+        }
+    }
+
+    /// Closes, and calls `closed` on the worker thread when that is done. Hands `closed` back if
+    /// it was done before.
+    pub fn close(self: &Arc<Self>, closed: Closer) -> Result<(), Closer> {
+        match &mut *self.closers.lock().unwrap_or_else(PoisonError::into_inner) {
+            Closers::Waiting(closers) => closers.push(closed),
+            Closers::Closed => return Err(closed),
+        }
+        self.queue.close(Box::new(Wake));
+        match self.running() {
+            0 => {}
+            id => self.interrupt(id),
+        }
+        Ok(())
+    }
+
+    pub fn info(&self) -> Info {
+        Info {
+            mode: self.mode,
+            interpreter_id: self.interpreter_id.load(Ordering::Relaxed),
+            waiting: self.waiting(),
+            running: self.running() != 0,
+            objects: self.exports.live(),
+            served: self.served.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The id of the job that runs, or zero.
+    pub(crate) fn running(&self) -> u64 {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_running(&self, id: u64) {
+        self.running.store(id, Ordering::SeqCst);
+    }
+
+    /// Makes an idle worker attach once, which is when it collects garbage. A busy one, or one
+    /// with a full queue, will come to it by itself.
+    pub(crate) fn wake(&self) {
+        if self.waiting() == 0 {
+            let _ = self.submit(Box::new(Wake));
+        }
+    }
+
+    pub(crate) fn count_open(&self) {
+        OPEN.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The worker's last word.
+    pub(crate) fn finished(&self, abandoned: bool) {
+        ABANDONED.fetch_add(abandoned.into(), Ordering::Relaxed);
+        OPEN.fetch_sub(1, Ordering::Relaxed);
+        let closers = std::mem::replace(
+            &mut *self.closers.lock().unwrap_or_else(PoisonError::into_inner),
+            Closers::Closed,
+        );
+        if let Closers::Waiting(closers) = closers {
+            closers.into_iter().for_each(|closed| closed());
+        }
+    }
+}
+
+/// A job that does nothing: what is wanted is the attaching around it.
+pub(crate) struct Wake;
+
+impl Job for Wake {
+    fn id(&self) -> u64 {
+        u64::MAX
+    }
+    fn run(self: Box<Self>, _py: Attached<'_>, _worker: &Worker) {}
+    fn reject(self: Box<Self>, _reason: Rejection) {}
+}

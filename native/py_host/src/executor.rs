@@ -1,0 +1,203 @@
+//! The thread behind a context.
+
+use std::any::Any;
+use std::cell::OnceCell;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::thread;
+
+use pyo3_ffi as ffi;
+
+use crate::interpreter::{Ended, Interpreter};
+use crate::interrupt::{own_thread, Target};
+use crate::mode::Place;
+use crate::queue::{BoxedJob, Pace};
+use crate::{runtime, Attached, Context, Handle, Kept, Object, Raised, Rejection, StartError};
+
+/// After so many jobs in a row the worker detaches once, so that contexts which share a GIL get
+/// their turn even when no job ever reaches Python's own switching point.
+const JOBS_PER_ATTACHMENT: usize = 64;
+
+/// What a job finds on its context's thread. Everything in it is dropped while attached.
+pub struct Worker {
+    context: Arc<Context>,
+    namespace: Kept,
+    fresh: Kept,
+    local: OnceCell<Box<dyn Any>>,
+}
+
+impl Worker {
+    fn new(py: Attached<'_>, context: Arc<Context>) -> Result<Worker, String> {
+        let text = |raised: Raised<'_>| raised.to_text();
+        let fresh = empty_namespace(py).map_err(text)?;
+        let worker = Worker {
+            context: Arc::clone(&context),
+            namespace: shared_namespace(py, &context, &fresh).map_err(text)?.keep(),
+            fresh: fresh.keep(),
+            local: OnceCell::new(),
+        };
+        let setup = runtime::get().map_err(|error| error.0)?.setup;
+        let local = setup(py, &worker)?;
+        let _ = worker.local.set(local);
+        Ok(worker)
+    }
+
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// What the runtime's `setup` function made for this worker.
+    pub fn local<T: 'static>(&self) -> &T {
+        self.local.get().and_then(|local| local.downcast_ref()).expect("made by setup, before any job")
+    }
+
+    /// The namespace that everybody who names this context shares.
+    pub fn namespace<'py>(&self, py: Attached<'py>) -> Object<'py> {
+        self.namespace.get(py)
+    }
+
+    /// A new namespace with nothing in it but what every module has.
+    pub fn fresh_namespace<'py>(&self, py: Attached<'py>) -> Result<Object<'py>, Raised<'py>> {
+        copy(py, &self.fresh.get(py))
+    }
+
+    /// A handle by which others may hold `object`.
+    pub fn export(&self, object: Object<'_>) -> Handle {
+        Handle::new(&self.context, object)
+    }
+
+    /// The object of a handle; `None` if it belongs to another context.
+    pub fn resolve<'py>(&self, py: Attached<'py>, handle: &Handle) -> Option<Object<'py>> {
+        handle.get(py, &self.context)
+    }
+}
+
+pub(crate) fn spawn(
+    context: Arc<Context>,
+    opened: impl FnOnce(Result<(), StartError>) + Send + 'static,
+) -> Result<(), StartError> {
+    let stack_size = runtime::get()?.stack_size;
+    context.count_open();
+    thread::Builder::new()
+        .name("py-context".into())
+        .stack_size(stack_size)
+        .spawn({
+            let context = Arc::clone(&context);
+            move || run(context, opened)
+        })
+        .map(drop)
+        .map_err(|error| {
+            context.finished(false);
+            StartError(format!("no thread for the context: {error}"))
+        })
+}
+
+fn run(context: Arc<Context>, opened: impl FnOnce(Result<(), StartError>)) {
+    let ended = match open(&context) {
+        Ok((interpreter, worker)) => {
+            opened(Ok(()));
+            serve(&interpreter, &worker);
+            close(interpreter, worker)
+        }
+        Err(error) => {
+            opened(Err(error));
+            context.queue.close(Box::new(crate::context::Wake));
+            reject_waiting(&context);
+            Ended::Cleanly
+        }
+    };
+    context.finished(ended == Ended::Abandoned);
+}
+
+fn open(context: &Arc<Context>) -> Result<(Interpreter, Worker), StartError> {
+    let interpreter = Interpreter::open(context.mode.row().place)?;
+    match interpreter.attach(|py| Worker::new(py, Arc::clone(context))) {
+        Ok(worker) => {
+            context.interpreter_id.store(interpreter.id, Ordering::Relaxed);
+            context.interrupts.enable(Target { interpreter: interpreter.raw, thread: own_thread() });
+            Ok((interpreter, worker))
+        }
+        Err(text) => {
+            interpreter.end();
+            Err(StartError(text))
+        }
+    }
+}
+
+fn serve(interpreter: &Interpreter, worker: &Worker) {
+    let context = &worker.context;
+    let mut pace = Pace::default();
+    while !context.queue.is_closed() {
+        let mut next = Some(context.queue.wait(&mut pace));
+        while let Some(job) = next.take() {
+            next = interpreter.attach(|py| run_jobs(py, worker, job));
+        }
+    }
+}
+
+/// Runs jobs until none waits, or until it is the others' turn: then it returns the next one.
+fn run_jobs(py: Attached<'_>, worker: &Worker, first: BoxedJob) -> Option<BoxedJob> {
+    let context = &worker.context;
+    context.exports.collect(py);
+    run_job(py, worker, first);
+    for _ in 1..JOBS_PER_ATTACHMENT {
+        run_job(py, worker, context.queue.take()?);
+    }
+    context.queue.take()
+}
+
+fn run_job(py: Attached<'_>, worker: &Worker, job: BoxedJob) {
+    let context = &worker.context;
+    if context.queue.is_closed() {
+        return job.reject(Rejection::Closed);
+    }
+    context.set_running(job.id());
+    // A panic is a bug of ours. It ends the job, whose answer is then given by its `Drop`, and not
+    // the thread, which is not ours alone.
+    let _ = catch_unwind(AssertUnwindSafe(|| job.run(py, worker)));
+    context.set_running(0);
+    context.interrupts.settle(py);
+    context.served.fetch_add(1, Ordering::Relaxed);
+}
+
+fn close(interpreter: Interpreter, worker: Worker) -> Ended {
+    let context = Arc::clone(&worker.context);
+    context.interrupts.disable();
+    reject_waiting(&context);
+    interpreter.attach(|py| {
+        context.exports.close(py);
+        drop(worker);
+    });
+    interpreter.end()
+}
+
+fn reject_waiting(context: &Context) {
+    context.queue.drain_closed().for_each(|job| job.reject(Rejection::Closed));
+}
+
+/// `{"__name__": "__main__", "__builtins__": …}`
+fn empty_namespace(py: Attached<'_>) -> Result<Object<'_>, Raised<'_>> {
+    let namespace = Object::dict(py)?;
+    namespace.set_item(c"__name__", &Object::str(py, "__main__")?)?;
+    namespace.set_item(c"__builtins__", &Object::import(py, c"builtins")?)?;
+    Ok(namespace)
+}
+
+/// Alone in its interpreter, a context runs its code in the real `__main__`, where `pickle` and
+/// others look for it. In the main interpreter each has a dictionary of its own.
+fn shared_namespace<'py>(
+    py: Attached<'py>,
+    context: &Context,
+    fresh: &Object<'py>,
+) -> Result<Object<'py>, Raised<'py>> {
+    match context.mode.row().place {
+        Place::Main => copy(py, fresh),
+        Place::OwnGil | Place::SharedGil => Object::import(py, c"__main__")?.attr(c"__dict__"),
+    }
+}
+
+fn copy<'py>(py: Attached<'py>, dict: &Object<'py>) -> Result<Object<'py>, Raised<'py>> {
+    // SAFETY: a live dict; returns a new reference or null with an exception set.
+    unsafe { Object::from_owned(py, ffi::PyDict_Copy(dict.as_ptr())) }
+}

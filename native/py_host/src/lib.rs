@@ -1,0 +1,33 @@
+//! A CPython host: one libpython per process, interpreters in it, and a thread for each context.
+//!
+//! This crate knows nothing of the BEAM. What it runs is a [`Job`]; who asked for it and in which
+//! form the answer travels is the business of the caller. In return nobody outside this crate
+//! handles thread states, GILs or the order in which interpreters come and go.
+//!
+//! From the bottom up: [`attach`] and [`object`] give Python's C API lifetimes, [`mode`] is the
+//! table of ways to run Python, [`interpreter`] makes one, [`context`] is the shared face of a
+//! context and [`executor`] the thread behind it.
+
+pub mod attach;
+pub mod context;
+pub mod error;
+mod executor;
+pub mod facts;
+pub mod garbage;
+mod interpreter;
+pub mod interrupt;
+pub mod mode;
+pub mod namespace;
+pub mod object;
+pub mod queue;
+pub mod runtime;
+
+pub use attach::Attached;
+pub use context::Context;
+pub use error::{Raised, Rejection, StartError};
+pub use executor::Worker;
+pub use garbage::Handle;
+pub use mode::Mode;
+pub use namespace::Namespace;
+pub use object::{Kept, Object};
+pub use queue::Job;

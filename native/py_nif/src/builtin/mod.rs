@@ -1,0 +1,135 @@
+//! `_erlang`: the module that the Python package `erlang` is written over.
+//!
+//! It is made once per interpreter, with types of its own each time, and keeps nothing that two
+//! interpreters could share.
+
+pub mod buffer;
+pub mod opaque;
+
+use std::cell::Cell;
+use std::ffi::{c_char, c_int, c_void, CStr};
+use std::ptr;
+
+use py_host::Mode;
+use pyo3_ffi as ffi;
+
+pub const NAME: &CStr = c"_erlang";
+
+/// Python's entry point, through the table of built-in modules.
+pub unsafe extern "C" fn init() -> *mut ffi::PyObject {
+    // SAFETY: the definition is static, and CPython alone writes to it.
+    unsafe { ffi::PyModuleDef_Init(&raw mut DEFINITION) }
+}
+
+static mut DEFINITION: ffi::PyModuleDef = ffi::PyModuleDef {
+    m_base: ffi::PyModuleDef_HEAD_INIT,
+    m_name: NAME.as_ptr(),
+    m_doc: c"The native half of the package `erlang`.".as_ptr(),
+    m_size: 0,
+    m_methods: (&raw const METHODS).cast_mut().cast(),
+    m_slots: (&raw const SLOTS).cast_mut().cast(),
+    m_traverse: None,
+    m_clear: None,
+    m_free: None,
+};
+
+#[repr(transparent)]
+struct Methods<const N: usize>([ffi::PyMethodDef; N]);
+// SAFETY: constant addresses, read by CPython only.
+unsafe impl<const N: usize> Sync for Methods<N> {}
+
+static METHODS: Methods<2> = Methods([
+    ffi::PyMethodDef {
+        ml_name: c"execution_mode".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: execution_mode },
+        ml_flags: ffi::METH_NOARGS,
+        ml_doc: c"execution_mode()\n--\n\nThe mode of the context that runs this code.".as_ptr(),
+    },
+    ffi::PyMethodDef::zeroed(),
+]);
+
+thread_local! {
+    static MODE: Cell<Option<Mode>> = const { Cell::new(None) };
+}
+
+/// Tells `execution_mode()` on this thread what to answer.
+pub fn set_mode(mode: Mode) {
+    MODE.set(Some(mode));
+}
+
+/// A thread that Python code started is none of ours and gets the default's answer.
+unsafe extern "C" fn execution_mode(_module: *mut ffi::PyObject, _none: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let mode = MODE.get().or_else(|| Mode::parse("auto").ok());
+    let name = mode.map_or("worker", |mode| mode.row().execution_mode);
+    // SAFETY: CPython calls us attached; the text is copied.
+    unsafe { ffi::PyUnicode_FromStringAndSize(name.as_ptr().cast(), name.len() as ffi::Py_ssize_t) }
+}
+
+#[repr(transparent)]
+struct Slots<const N: usize>([ffi::PyModuleDef_Slot; N]);
+// SAFETY: constant addresses, read by CPython only.
+unsafe impl<const N: usize> Sync for Slots<N> {}
+
+#[cfg(not(Py_3_12))]
+static SLOTS: Slots<2> = Slots([EXEC, END]);
+#[cfg(all(Py_3_12, not(Py_3_13)))]
+static SLOTS: Slots<3> = Slots([EXEC, INTERPRETERS, END]);
+#[cfg(Py_3_13)]
+static SLOTS: Slots<4> = Slots([EXEC, INTERPRETERS, NO_GIL, END]);
+
+const EXEC: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot { slot: ffi::Py_mod_exec, value: exec as *mut c_void };
+#[cfg(Py_3_12)]
+const INTERPRETERS: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot {
+    slot: ffi::Py_mod_multiple_interpreters,
+    value: ffi::Py_MOD_PER_INTERPRETER_GIL_SUPPORTED,
+};
+#[cfg(Py_3_13)]
+const NO_GIL: ffi::PyModuleDef_Slot =
+    ffi::PyModuleDef_Slot { slot: ffi::Py_mod_gil, value: ffi::Py_MOD_GIL_NOT_USED };
+const END: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot { slot: 0, value: ptr::null_mut() };
+
+/// Puts the types into a new module.
+unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
+    for (name, full_name) in [
+        (c"Pid", c"erlang.Pid"),
+        (c"Ref", c"erlang.Ref"),
+        (c"Port", c"erlang.Port"),
+        (c"Fun", c"erlang.Fun"),
+    ] {
+        // SAFETY: CPython calls us attached, with the module that it is making.
+        if unsafe { add(module, name, opaque::make_type(module, full_name)) } < 0 {
+            return -1;
+        }
+    }
+    // SAFETY: as above.
+    unsafe { add(module, c"Buffer", buffer::make_type(module)) }
+}
+
+/// # Safety
+/// Attached; `value` is a new reference or null with an exception set.
+unsafe fn add(module: *mut ffi::PyObject, name: &CStr, value: *mut ffi::PyObject) -> c_int {
+    if value.is_null() {
+        return -1;
+    }
+    // SAFETY: the caller's promise; AddObject steals the reference when it succeeds.
+    unsafe {
+        let status = ffi::PyModule_AddObject(module, name.as_ptr(), value);
+        if status < 0 {
+            ffi::Py_DECREF(value);
+        }
+        status
+    }
+}
+
+/// `tp_new` of types whose instances only the BEAM can make.
+unsafe extern "C" fn refuse_new(
+    kind: *mut ffi::PyTypeObject,
+    _args: *mut ffi::PyObject,
+    _kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached with a live type; the format takes one C string.
+    unsafe {
+        let format: *const c_char = c"%s values come from the BEAM and cannot be made in Python".as_ptr();
+        ffi::PyErr_Format(ffi::PyExc_TypeError, format, (*kind).tp_name)
+    }
+}

@@ -1,0 +1,259 @@
+//! Lists, tuples, maps and sets.
+
+use std::mem::MaybeUninit;
+
+use py_host::{Object, Raised};
+use pyo3_ffi as ffi;
+use rustler::sys::{enif_make_list_from_array, enif_make_map_from_arrays, enif_make_tuple_from_array, ErlNifTerm};
+use rustler::types::map::MapIterator;
+use rustler::types::tuple::get_tuple;
+use rustler::{Atom, Binary, Encoder, Term, TermType};
+
+use super::{failed_in, into, refuse_in, refuse_out, structs, text, Converter, In, Parents, Walk};
+use crate::atoms;
+use crate::failure::{Failure, Outcome, Step};
+
+pub fn list_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
+    let length = term.list_length().map_err(|_| {
+        refuse_in("improper_list", "a list whose tail is not a list has no Python form")
+    })?;
+    // SAFETY: the new list has `length` empty slots; each is filled once, with a reference it
+    // takes over. If an item fails, the list is released with the rest still empty.
+    let list = unsafe { Object::from_owned(converter.py, ffi::PyList_New(length as ffi::Py_ssize_t)) }
+        .map_err(failed_in("memory"))?;
+    for (index, item) in term.into_list_iterator().expect("a proper list").enumerate() {
+        let item = into(converter, item, depth + 1).map_err(|error| error.inside(|| Step::Index(index)))?;
+        // SAFETY: as above.
+        unsafe { ffi::PyList_SET_ITEM(list.as_ptr(), index as ffi::Py_ssize_t, item.into_ptr()) };
+    }
+    Ok(list)
+}
+
+pub fn tuple_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
+    let items = get_tuple(term).expect("its type says tuple");
+    if let [tag, data] = items[..] {
+        if tag.as_c_arg() == atoms::bytes().as_c_arg() && data.is_binary() {
+            let data = Binary::from_term(data).expect("just asked");
+            return text::python_bytes(converter, data.as_slice()).map_err(failed_in("memory"));
+        }
+    }
+    sequence_in(converter, &items, depth)
+}
+
+/// Terms as a Python tuple.
+pub fn sequence_in<'py>(converter: &Converter<'py>, items: &[Term<'_>], depth: usize) -> In<'py> {
+    // SAFETY: as for lists.
+    let tuple = unsafe { Object::from_owned(converter.py, ffi::PyTuple_New(items.len() as ffi::Py_ssize_t)) }
+        .map_err(failed_in("memory"))?;
+    for (index, item) in items.iter().enumerate() {
+        let item = into(converter, *item, depth + 1).map_err(|error| error.inside(|| Step::Index(index)))?;
+        // SAFETY: as for lists.
+        unsafe { ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index as ffi::Py_ssize_t, item.into_ptr()) };
+    }
+    Ok(tuple)
+}
+
+pub fn map_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
+    if let Ok(name) = term.map_get(atoms::struct_()) {
+        if let Some(made) = structs::struct_in(converter, term, name, depth) {
+            return made;
+        }
+    }
+    let dict = Object::dict(converter.py).map_err(failed_in("memory"))?;
+    for (key, value) in MapIterator::new(term).expect("its type says map") {
+        if key.as_c_arg() == atoms::struct_().as_c_arg() {
+            continue;
+        }
+        pair_in(converter, &dict, key, value, depth)?;
+    }
+    Ok(dict)
+}
+
+/// Puts one pair into `dict`. Python holds some keys equal that the BEAM tells apart (`1` and
+/// `1.0`, an atom and the binary of its name), and one value would silently be lost.
+fn pair_in<'py>(
+    converter: &Converter<'py>,
+    dict: &Object<'py>,
+    key: Term<'_>,
+    value: Term<'_>,
+    depth: usize,
+) -> Result<(), Box<crate::failure::Unconvertible>> {
+    let python_key = if key.is_atom() { text::key_in(converter, key) } else { into(converter, key, depth + 1) };
+    let python_key = python_key.map_err(|error| error.inside(|| step(key)))?;
+    let value = into(converter, value, depth + 1).map_err(|error| error.inside(|| step(key)))?;
+    // SAFETY: all are live. The length tells whether the key is new.
+    let (status, is_new) = unsafe {
+        let before = ffi::PyDict_Size(dict.as_ptr());
+        let status = ffi::PyDict_SetItem(dict.as_ptr(), python_key.as_ptr(), value.as_ptr());
+        (status, ffi::PyDict_Size(dict.as_ptr()) > before)
+    };
+    if status < 0 {
+        let raised = Raised::take(converter.py);
+        return Err(refuse_in("unhashable_key", raised.to_text()).inside(|| step(key)));
+    }
+    if !is_new {
+        return Err(refuse_in("duplicate_key", "another key of this map is equal to it in Python").inside(|| step(key)));
+    }
+    Ok(())
+}
+
+/// Keyword arguments, from a keyword list or a map.
+pub fn kwargs_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> Result<Option<Object<'py>>, Box<crate::failure::Unconvertible>> {
+    let wrong = || refuse_in("bad_kwargs", "kwargs are a keyword list or a map with atom or string keys");
+    let dict = Object::dict(converter.py).map_err(failed_in("memory"))?;
+    let pairs: Vec<(Term<'_>, Term<'_>)> = if term.is_map() {
+        MapIterator::new(term).expect("its type says map").collect()
+    } else {
+        term.decode().map_err(|_| wrong())?
+    };
+    for (key, value) in &pairs {
+        if !key.is_atom() && !key.is_binary() {
+            return Err(wrong());
+        }
+        pair_in(converter, &dict, *key, *value, 0)?;
+    }
+    Ok((!pairs.is_empty()).then_some(dict))
+}
+
+fn step(key: Term<'_>) -> Step {
+    match key.get_type() {
+        TermType::Atom => Step::Atom(Atom::from_term(key).expect("its type says atom")),
+        TermType::Binary => Step::Text(key.decode().unwrap_or_else(|_| format!("{key:?}"))),
+        TermType::Integer => key.decode().map_or_else(|_| Step::Text(format!("{key:?}")), Step::Index),
+        _ => Step::Text(format!("{key:?}")),
+    }
+}
+
+impl<'a, 'py> Walk<'a, '_, 'py> {
+    /// For a `list` or an instance of a subclass. The list may change while we walk (an item's
+    /// conversion may run Python code), so its length is asked anew each time.
+    pub fn list_out(self, list: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+        let parents = parents.with(list)?;
+        // SAFETY: a live list.
+        let mut items = Vec::with_capacity(unsafe { ffi::PyList_GET_SIZE(list) } as usize);
+        // SAFETY: a live list; its size is read again after each item.
+        while items.len() < unsafe { ffi::PyList_GET_SIZE(list) } as usize {
+            let index = items.len();
+            // SAFETY: a new reference, or null and IndexError if another thread shortened it.
+            let item = unsafe {
+                Object::from_owned(self.converter.py, ffi::compat::PyList_GetItemRef(list, index as ffi::Py_ssize_t))?
+            };
+            items.push(self.item_out(item.as_ptr(), &parents, index)?);
+        }
+        // SAFETY: `items` are terms of this environment.
+        Ok(unsafe {
+            Term::new(self.env, enif_make_list_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32))
+        })
+    }
+
+    /// For a `tuple` or an instance of a subclass; tuples do not change.
+    pub fn tuple_out(self, tuple: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+        let parents = parents.with(tuple)?;
+        // SAFETY: a live tuple.
+        let size = unsafe { ffi::PyTuple_GET_SIZE(tuple) };
+        if size > 0xFF_FFFF {
+            return Err(refuse_out("too_large", "a tuple of this size does not fit on the BEAM").into());
+        }
+        let mut items = Vec::with_capacity(size as usize);
+        for index in 0..size {
+            // SAFETY: within bounds, and the tuple keeps its items alive.
+            let item = unsafe { ffi::PyTuple_GET_ITEM(tuple, index) };
+            items.push(self.item_out(item, &parents, index as usize)?);
+        }
+        // SAFETY: `items` are terms of this environment.
+        Ok(unsafe {
+            Term::new(self.env, enif_make_tuple_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32))
+        })
+    }
+
+    fn item_out(self, item: *mut ffi::PyObject, parents: &Parents<'_>, index: usize) -> Outcome<'py, ErlNifTerm> {
+        match self.out(item, parents) {
+            Ok(term) => Ok(term.as_c_arg()),
+            Err(failure) => Err(inside(failure, || Step::Index(index))),
+        }
+    }
+
+    /// For a `dict` or an instance of a subclass.
+    pub fn dict_out(self, dict: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+        let parents = parents.with(dict)?;
+        // SAFETY: a live dict.
+        let size = unsafe { ffi::PyDict_Size(dict) } as usize;
+        let (mut keys, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
+        self.each_pair(dict, |key, value| {
+            let within = |failure| inside(failure, || key_step(&key));
+            keys.push(self.out(key.as_ptr(), &parents).map_err(within)?.as_c_arg());
+            values.push(self.out(value.as_ptr(), &parents).map_err(within)?.as_c_arg());
+            Ok(())
+        })?;
+        self.map(&keys, &values)
+    }
+
+    /// Calls `visit` with strong references, so that what a conversion does to the dictionary
+    /// cannot pull a value from under us. `PyDict_Next` itself stays within bounds even then.
+    fn each_pair(
+        self,
+        dict: *mut ffi::PyObject,
+        mut visit: impl FnMut(Object<'py>, Object<'py>) -> Outcome<'py, ()>,
+    ) -> Outcome<'py, ()> {
+        let py = self.converter.py;
+        // Without a GIL another thread may change the dictionary at any time: walk a copy.
+        #[cfg(Py_GIL_DISABLED)]
+        // SAFETY: a live dict; a new reference or null with an exception set.
+        let copied = unsafe { Object::from_owned(py, ffi::PyDict_Copy(dict))? };
+        #[cfg(Py_GIL_DISABLED)]
+        let dict = copied.as_ptr();
+        let (mut position, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: a live dict; key and value are borrowed from it and made strong at once.
+        while unsafe { ffi::PyDict_Next(dict, &mut position, &mut key, &mut value) } != 0 {
+            // SAFETY: as above.
+            let (key, value) = unsafe { (Object::from_borrowed(py, key), Object::from_borrowed(py, value)) };
+            visit(key, value)?;
+        }
+        Ok(())
+    }
+
+    /// For a `set`, a `frozenset` or an instance of a subclass.
+    pub fn set_out(self, set: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+        let parents = parents.with(set)?;
+        let py = self.converter.py;
+        // SAFETY: a live iterable; a list of its own, which nobody else can change.
+        let items = unsafe { Object::from_owned(py, ffi::PySequence_List(set))? };
+        // SAFETY: a live list.
+        let size = unsafe { ffi::PyList_GET_SIZE(items.as_ptr()) };
+        let mut keys = Vec::with_capacity(size as usize);
+        for index in 0..size {
+            // SAFETY: within bounds; the list keeps the item alive.
+            let item = unsafe { ffi::PyList_GET_ITEM(items.as_ptr(), index) };
+            keys.push(self.item_out(item, &parents, index as usize)?);
+        }
+        let empty = Vec::<Term<'a>>::new().encode(self.env).as_c_arg();
+        let members = self.map(&keys, &vec![empty; keys.len()])?;
+        structs::mapset(self.env, members)
+    }
+
+    fn map(self, keys: &[ErlNifTerm], values: &[ErlNifTerm]) -> Outcome<'py, Term<'a>> {
+        let mut map = MaybeUninit::uninit();
+        // SAFETY: both slices hold that many terms of this environment.
+        let made = unsafe {
+            enif_make_map_from_arrays(self.env.as_c_arg(), keys.as_ptr(), values.as_ptr(), keys.len(), map.as_mut_ptr())
+        };
+        if made == 0 {
+            let text = "two keys are the same on the BEAM, such as the str and the bytes of one text";
+            return Err(refuse_out("duplicate_key", text).into());
+        }
+        // SAFETY: the call has set it to a term of this environment.
+        Ok(unsafe { Term::new(self.env, map.assume_init()) })
+    }
+}
+
+/// Adds a step to the path of a conversion that failed inside.
+fn inside(failure: Failure<'_>, step: impl FnOnce() -> Step) -> Failure<'_> {
+    match failure {
+        Failure::Conversion(error) => Failure::Conversion(error.inside(step)),
+        other => other,
+    }
+}
+
+fn key_step(key: &Object<'_>) -> Step {
+    Step::Text(key.to_text())
+}

@@ -1,0 +1,67 @@
+//! What only one side can open: pids, references, ports and functions in Python, objects on the
+//! BEAM, and buffers that both look into.
+
+use py_host::{Kept, Object};
+use pyo3_ffi as ffi;
+use rustler::{Encoder, Term};
+
+use super::{failed_in, refuse_in, type_name, Converter, In, Walk};
+use crate::builtin::{buffer, opaque};
+use crate::object::{self, ObjectRef};
+use crate::atoms;
+
+/// A term that Python may hold, compare and give back.
+pub fn opaque_in<'py>(converter: &Converter<'py>, term: Term<'_>, kind: &Kept) -> In<'py> {
+    opaque::new(&kind.get(converter.py), term).map_err(failed_in("memory"))
+}
+
+/// A reference; the bare reference of a `%Py.Object{}` is the object.
+pub fn reference_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    match object::from_term(term) {
+        Some(reference) => resolve(converter, &reference),
+        None => opaque_in(converter, term, &converter.local.ref_type),
+    }
+}
+
+pub fn object_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    match object::from_term(term) {
+        Some(reference) => resolve(converter, &reference),
+        None => Err(refuse_in("bad_struct", "a Py.Object without its reference")),
+    }
+}
+
+fn resolve<'py>(converter: &Converter<'py>, reference: &ObjectRef) -> In<'py> {
+    converter.worker.resolve(converter.py, &reference.handle).ok_or_else(|| {
+        if reference.entry.context.is_closed() {
+            refuse_in("object_gone", "the context of this object is closed")
+        } else {
+            refuse_in("foreign_object", "this object lives in another context; call there, or send a copy of its value")
+        }
+    })
+}
+
+/// `%Py.Buffer{binary: …}`: a `memoryview` of the binary itself.
+pub fn buffer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    let binary = term.map_get(atoms::binary()).ok().filter(|binary| binary.is_binary());
+    let binary = binary.ok_or_else(|| refuse_in("bad_struct", "a Py.Buffer holds a binary"))?;
+    buffer::view(&converter.local.buffer_type.get(converter.py), binary).map_err(failed_in("memory"))
+}
+
+impl<'a, 'py> Walk<'a, '_, 'py> {
+    /// A pid, reference, port or function that comes back.
+    pub fn opaque_out(self, object: *mut ffi::PyObject, kind: *mut ffi::PyTypeObject) -> Option<Term<'a>> {
+        let local = self.converter.local;
+        let ours = [&local.pid_type, &local.ref_type, &local.port_type, &local.fun_type];
+        if !ours.iter().any(|ours| ours.as_ptr() == kind.cast()) {
+            return None;
+        }
+        // SAFETY: the type says that this is one of ours, and the caller keeps it alive.
+        Some(unsafe { opaque::term(object) }.in_env(self.env))
+    }
+
+    /// What has no natural form on the BEAM.
+    pub fn handle_out(self, object: Object<'py>) -> Term<'a> {
+        let name = type_name(&object);
+        object::to_struct(self.env, self.converter.object_ref(object), &name).encode(self.env)
+    }
+}

@@ -1,0 +1,221 @@
+//! Values changing sides. Each family of values has a file with both directions in it; the two
+//! dispatchers are here.
+//!
+//! Both directions walk a value once and build the other side's as they go: nothing stands in
+//! between. They recurse, so nesting is limited; and they stop at the first value that does not
+//! cross, with its path.
+
+mod collection;
+mod handle;
+mod number;
+mod structs;
+mod text;
+
+use std::sync::Arc;
+
+use py_host::{Attached, Object, Worker};
+use pyo3_ffi as ffi;
+use rustler::{Env, Term, TermType};
+
+use crate::contexts::Entry;
+use crate::failure::{Direction, Outcome, Unconvertible};
+use crate::local::{Builtin, How, Local};
+use crate::object::ObjectRef;
+
+pub use collection::kwargs_in as keywords;
+pub use text::{atom_text, python_str};
+
+/// As deep as Python's own recursion limit lets a program go by default.
+const DEEPEST: usize = 1000;
+
+/// Everything a conversion needs to know of where it happens.
+pub struct Converter<'py> {
+    pub py: Attached<'py>,
+    pub worker: &'py Worker,
+    pub local: &'py Local,
+    pub entry: &'py Arc<Entry>,
+    /// Speak Erlang's habits: `none` for `None`, and `undefined` too on the way in.
+    pub erlang: bool,
+}
+
+pub type In<'py> = Result<Object<'py>, Box<Unconvertible>>;
+
+impl<'py> Converter<'py> {
+    /// Gives the BEAM a hold on a Python object.
+    pub fn object_ref(&self, object: Object<'py>) -> ObjectRef {
+        ObjectRef { handle: self.worker.export(object), entry: Arc::clone(self.entry) }
+    }
+}
+
+/// A term as a Python object.
+pub fn to_python<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    into(converter, term, 0)
+}
+
+/// The arguments of a call.
+pub fn positional<'py>(converter: &Converter<'py>, items: &[Term<'_>]) -> In<'py> {
+    collection::sequence_in(converter, items, 0)
+}
+
+fn into<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
+    if depth > DEEPEST {
+        return Err(refuse_in("too_deep", format!("nested more than {DEEPEST} levels deep")));
+    }
+    match term.get_type() {
+        TermType::Integer => number::integer_in(converter, term),
+        TermType::Binary => text::binary_in(converter, term),
+        TermType::Atom => text::atom_in(converter, term),
+        TermType::Float => number::float_in(converter, term),
+        TermType::List => collection::list_in(converter, term, depth),
+        TermType::Tuple => collection::tuple_in(converter, term, depth),
+        TermType::Map => collection::map_in(converter, term, depth),
+        TermType::Pid => handle::opaque_in(converter, term, &converter.local.pid_type),
+        TermType::Ref => handle::reference_in(converter, term),
+        TermType::Port => handle::opaque_in(converter, term, &converter.local.port_type),
+        TermType::Fun => handle::opaque_in(converter, term, &converter.local.fun_type),
+        TermType::Unknown => Err(refuse_in("unknown", "a term of a kind this version does not know")),
+    }
+}
+
+/// A Python object as a term.
+pub fn to_elixir<'a, 'py>(env: Env<'a>, converter: &Converter<'py>, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
+    let walk = Walk { env, converter };
+    walk.out(object.as_ptr(), &Parents::none())
+}
+
+/// The way out, with the environment that the term is built in.
+#[derive(Clone, Copy)]
+struct Walk<'a, 'c, 'py> {
+    env: Env<'a>,
+    converter: &'c Converter<'py>,
+}
+
+/// The containers around the value at hand: their number limits the depth, and when it does,
+/// they tell a cycle from mere depth.
+struct Parents<'p> {
+    object: *mut ffi::PyObject,
+    outer: Option<&'p Parents<'p>>,
+    depth: usize,
+}
+
+impl<'p> Parents<'p> {
+    fn none() -> Self {
+        Parents { object: std::ptr::null_mut(), outer: None, depth: 0 }
+    }
+
+    fn with(&'p self, object: *mut ffi::PyObject) -> Result<Parents<'p>, Box<Unconvertible>> {
+        if self.depth < DEEPEST {
+            return Ok(Parents { object, outer: Some(self), depth: self.depth + 1 });
+        }
+        let mut parents = Some(self);
+        while let Some(parent) = parents {
+            if parent.object == object {
+                return Err(refuse_out("cyclic", "the value contains itself"));
+            }
+            parents = parent.outer;
+        }
+        Err(refuse_out("too_deep", format!("nested more than {DEEPEST} levels deep")))
+    }
+}
+
+impl<'a, 'py> Walk<'a, '_, 'py> {
+    /// `object` is borrowed from a container or an `Object` that outlives the call.
+    fn out(self, object: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+        // SAFETY: `object` is alive, and so is its type; the rest compares addresses of static
+        // types that all interpreters share.
+        let kind = unsafe { ffi::Py_TYPE(object) };
+        macro_rules! is {
+            ($kind:ident) => {
+                std::ptr::eq(kind, &raw const ffi::$kind)
+            };
+        }
+        if is!(PyUnicode_Type) {
+            self.str_out(object)
+        } else if is!(PyLong_Type) {
+            self.int_out(object)
+        } else if is!(PyFloat_Type) {
+            Ok(self.float_out(object))
+        } else if is!(PyDict_Type) {
+            self.dict_out(object, parents)
+        } else if is!(PyList_Type) {
+            self.list_out(object, parents)
+        } else if is!(PyTuple_Type) {
+            self.tuple_out(object, parents)
+        } else if let Some(constant) = self.constant_out(object) {
+            Ok(constant)
+        } else if is!(PyBytes_Type) {
+            Ok(self.bytes_out(object))
+        } else if is!(PySet_Type) || is!(PyFrozenSet_Type) {
+            self.set_out(object, parents)
+        } else {
+            self.other_out(object, kind, parents)
+        }
+    }
+
+    /// Our own types, subclasses, and everything that `erlang._convert` has a say in.
+    fn other_out(
+        self,
+        object: *mut ffi::PyObject,
+        kind: *mut ffi::PyTypeObject,
+        parents: &Parents<'_>,
+    ) -> Outcome<'py, Term<'a>> {
+        let Converter { py, local, .. } = *self.converter;
+        if kind.cast() == local.atom_type.as_ptr() {
+            return self.atom_out(object);
+        }
+        if let Some(term) = self.opaque_out(object, kind) {
+            return Ok(term);
+        }
+        // SAFETY: a live object has a live type, and the caller keeps the object alive.
+        let (kind, object) = unsafe { (Object::from_borrowed(py, kind.cast()), Object::from_borrowed(py, object)) };
+        match &local.encoder(&kind)?.how {
+            How::As(builtin) => self.builtin_out(*builtin, &object, parents),
+            How::By(encode) => {
+                let tagged = encode.get(py).call1(&object)?;
+                self.tagged_out(&object, &tagged, &parents.with(object.as_ptr())?)
+            }
+            How::Handle => Ok(self.handle_out(object)),
+        }
+    }
+
+    fn builtin_out(self, builtin: Builtin, object: &Object<'py>, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+        let object = object.as_ptr();
+        match builtin {
+            Builtin::Int => self.int_out(object),
+            Builtin::Float => Ok(self.float_out(object)),
+            Builtin::Str => self.str_out(object),
+            Builtin::Bytes => Ok(self.bytes_out(object)),
+            Builtin::List => self.list_out(object, parents),
+            Builtin::Tuple => self.tuple_out(object, parents),
+            Builtin::Dict => self.dict_out(object, parents),
+            Builtin::Set => self.set_out(object, parents),
+        }
+    }
+}
+
+fn refuse_in(reason: &'static str, message: impl Into<String>) -> Box<Unconvertible> {
+    Unconvertible::new(Direction::ToPython, reason, message)
+}
+
+fn refuse_out(reason: &'static str, message: impl Into<String>) -> Box<Unconvertible> {
+    Unconvertible::new(Direction::ToElixir, reason, message)
+}
+
+/// Python failed while it made an object of ours: not the user's code, but out of memory or out
+/// of range.
+fn failed_in(reason: &'static str) -> impl Fn(py_host::Raised<'_>) -> Box<Unconvertible> {
+    move |raised| refuse_in(reason, raised.to_text())
+}
+
+/// `"collections.deque"`, and `"int"` for what needs no module.
+pub fn type_name(object: &Object<'_>) -> String {
+    // SAFETY: a live object has a live type.
+    let kind = unsafe { Object::from_borrowed(object.py(), ffi::Py_TYPE(object.as_ptr()).cast()) };
+    let text = |name| kind.attr(name).map(|value| value.to_text());
+    match (text(c"__module__"), text(c"__qualname__")) {
+        (Ok(module), Ok(name)) if module == "builtins" || module == "__main__" => name,
+        (Ok(module), Ok(name)) => format!("{module}.{name}"),
+        (Err(_), Ok(name)) => name,
+        (_, Err(_)) => "object".into(),
+    }
+}

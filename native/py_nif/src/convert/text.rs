@@ -1,0 +1,172 @@
+//! Atoms, strings and bytes.
+
+use std::ptr;
+
+use py_host::{Object, Raised};
+use pyo3_ffi as ffi;
+use rustler::{Atom, Binary, Encoder, NewBinary, Term};
+
+use super::{failed_in, refuse_in, refuse_out, Converter, In, Walk};
+use crate::atoms;
+use crate::failure::Outcome;
+
+/// UTF-8 is text, anything else is bytes.
+pub fn binary_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    let binary = Binary::from_term(term)
+        .map_err(|_| refuse_in("bitstring", "a bitstring that is not whole bytes has no Python form"))?;
+    let data = binary.as_slice();
+    let made = match std::str::from_utf8(data) {
+        Ok(text) => python_str(converter, text),
+        Err(_) => python_bytes(converter, data),
+    };
+    made.map_err(failed_in("memory"))
+}
+
+pub fn python_str<'py>(converter: &Converter<'py>, text: &str) -> Result<Object<'py>, Raised<'py>> {
+    if !text.is_ascii() || text.is_empty() {
+        return Object::str(converter.py, text);
+    }
+    // Known to be ASCII, so Python need not look at every byte again.
+    // SAFETY: a new ASCII string of that length, filled before anybody else sees it.
+    unsafe {
+        let made = Object::from_owned(converter.py, ffi::PyUnicode_New(text.len() as ffi::Py_ssize_t, 127))?;
+        ptr::copy_nonoverlapping(text.as_ptr(), ffi::PyUnicode_1BYTE_DATA(made.as_ptr()), text.len());
+        Ok(made)
+    }
+}
+
+pub fn python_bytes<'py>(converter: &Converter<'py>, data: &[u8]) -> Result<Object<'py>, Raised<'py>> {
+    // SAFETY: Python copies the slice.
+    unsafe {
+        let made = ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as ffi::Py_ssize_t);
+        Object::from_owned(converter.py, made)
+    }
+}
+
+pub fn atom_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    match constant_in(converter, term) {
+        Some(constant) => Ok(constant),
+        None => converter
+            .local
+            .atom(converter.py, term.as_c_arg(), || atom_text(term))
+            .map_err(failed_in("memory")),
+    }
+}
+
+/// A key of a map or a keyword: an atom's name is a plain `str` there, interned, so that
+/// dictionaries are fast and libraries which insist on exact `str` keys are content.
+pub fn key_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    match constant_in(converter, term) {
+        Some(constant) => Ok(constant),
+        None => converter
+            .local
+            .name(converter.py, term.as_c_arg(), || atom_text(term))
+            .map_err(failed_in("memory")),
+    }
+}
+
+fn constant_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> Option<Object<'py>> {
+    let atom = term.as_c_arg();
+    let is = |other: Atom| other.as_c_arg() == atom;
+    // SAFETY: Python's constants live for ever.
+    let constant = unsafe {
+        if is(atoms::nil()) || (converter.erlang && (is(atoms::none()) || is(atoms::undefined()))) {
+            ffi::Py_None()
+        } else if is(atoms::true_()) {
+            ffi::Py_True()
+        } else if is(atoms::false_()) {
+            ffi::Py_False()
+        } else {
+            return None;
+        }
+    };
+    // SAFETY: as above.
+    Some(unsafe { Object::from_borrowed(converter.py, constant) })
+}
+
+/// An atom's text. NIFs read Latin-1 atoms directly; others (before OTP 26) only in the external
+/// term format: a version, a tag, a length of one or two bytes, UTF-8.
+pub fn atom_text(atom: Term<'_>) -> String {
+    atom.atom_to_string().unwrap_or_else(|_| {
+        let external = atom.to_binary();
+        let text = match external.as_slice() {
+            [_, 119, _, text @ ..] | [_, 118, _, _, text @ ..] => text,
+            other => other,
+        };
+        String::from_utf8_lossy(text).into_owned()
+    })
+}
+
+impl<'a, 'py> Walk<'a, '_, 'py> {
+    /// `None`, `True` and `False`.
+    pub fn constant_out(self, object: *mut ffi::PyObject) -> Option<Term<'a>> {
+        // SAFETY: only addresses are compared.
+        let atom = unsafe {
+            if object == ffi::Py_None() {
+                if self.converter.erlang { atoms::none() } else { atoms::nil() }
+            } else if object == ffi::Py_True() {
+                atoms::true_()
+            } else if object == ffi::Py_False() {
+                atoms::false_()
+            } else {
+                return None;
+            }
+        };
+        Some(atom.encode(self.env))
+    }
+
+    /// For a `str` or an instance of a subclass.
+    pub fn str_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
+        Ok(self.binary(self.utf8(object)?))
+    }
+
+    /// An `erlang.Atom`. The type itself limits how many of them there are, so this may create.
+    pub fn atom_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
+        let text = self.utf8(object)?;
+        if let Ok(text) = std::str::from_utf8(text) {
+            if let Ok(atom) = Atom::from_str(self.env, text) {
+                return Ok(atom.encode(self.env));
+            }
+            // Beyond Latin-1: see `atom_text`.
+            let mut external = vec![131, 118];
+            external.extend((text.len() as u16).to_be_bytes());
+            external.extend(text.as_bytes());
+            // SAFETY: this is well-formed: a length of at most 4 * 255 and that many bytes of UTF-8.
+            let made = (text.chars().count() <= 255)
+                .then(|| unsafe { self.env.binary_to_term_trusted(&external) })
+                .flatten();
+            if let Some((atom, _)) = made {
+                return Ok(atom);
+            }
+        }
+        Err(refuse_out("atom", "an atom has at most 255 characters").into())
+    }
+
+    pub fn bytes_out(self, object: *mut ffi::PyObject) -> Term<'a> {
+        // SAFETY: a live bytes object or an instance of a subclass; it is not freed or changed
+        // while we copy.
+        self.binary(unsafe {
+            let data = ffi::PyBytes_AsString(object).cast();
+            std::slice::from_raw_parts(data, ffi::PyBytes_Size(object) as usize)
+        })
+    }
+
+    fn binary(self, data: &[u8]) -> Term<'a> {
+        let mut binary = NewBinary::new(self.env, data.len());
+        binary.as_mut_slice().copy_from_slice(data);
+        binary.into()
+    }
+
+    /// Python keeps this buffer as long as the string lives, and the caller keeps the string.
+    fn utf8<'s>(self, object: *mut ffi::PyObject) -> Outcome<'py, &'s [u8]> {
+        let mut length = 0;
+        // SAFETY: a live str; null and an exception for lone surrogates, which UTF-8 cannot hold.
+        let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &mut length) };
+        if data.is_null() {
+            let raised = Raised::take(self.converter.py);
+            return Err(refuse_out("not_utf8", raised.to_text()).into());
+        }
+        // SAFETY: as above.
+        Ok(unsafe { std::slice::from_raw_parts(data.cast(), length as usize) })
+    }
+}

@@ -1,0 +1,20 @@
+//! The BEAM's side of the crossing: what comes in as a term leaves as a job for a `py_host`
+//! context, and its result comes back as a term.
+//!
+//! Nothing here knows of thread states, GILs or the life of interpreters; that is `py_host`.
+//! [`nifs`] is the boundary, [`request`] the way in, [`reply`] the way out, [`ops`] what a request
+//! may ask for, and [`convert`] how values change sides.
+
+mod atoms;
+mod builtin;
+mod contexts;
+mod convert;
+mod failure;
+mod local;
+mod nifs;
+mod object;
+mod ops;
+mod reply;
+mod request;
+
+rustler::init!("Elixir.Py.Native");

@@ -1,0 +1,220 @@
+//! What each worker keeps between requests: the types and functions of its own interpreter, and
+//! caches that save asking Python twice.
+//!
+//! Only the worker's thread touches it, and always attached. A cache is borrowed for a lookup or
+//! an insertion and never while Python code may run, since that code may lead back here.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+
+use lru::LruCache;
+use py_host::{Attached, Kept, Object, Raised, Worker};
+use rustler::sys::ErlNifTerm;
+
+use crate::builtin;
+
+/// More atoms than this in one interpreter's traffic and the cache starts again from empty.
+const MOST_ATOMS: usize = 8192;
+const MOST_TYPES: usize = 1024;
+const MOST_CODE: usize = 512;
+
+/// Longer source is compiled anew each time: what costs 64 KiB to keep takes long to run anyway.
+const LONGEST_CODE: usize = 64 * 1024;
+
+pub struct Local {
+    pub atom_type: Kept,
+    pub pid_type: Kept,
+    pub ref_type: Kept,
+    pub port_type: Kept,
+    pub fun_type: Kept,
+    pub buffer_type: Kept,
+    /// `erlang._failure.describe`
+    pub describe: Kept,
+    /// The module `erlang._convert`
+    pub convert: Kept,
+    /// `erlang._convert.encoder_for`
+    pub encoder_for: Kept,
+    compile_eval: Kept,
+    compile_exec: Kept,
+    names: RefCell<HashMap<ErlNifTerm, Rc<Kept>>>,
+    atoms: RefCell<HashMap<ErlNifTerm, Rc<Kept>>>,
+    encoders: RefCell<HashMap<usize, Rc<TypeEncoder>>>,
+    evals: RefCell<CodeCache>,
+    execs: RefCell<CodeCache>,
+}
+
+type CodeCache = LruCache<Box<[u8]>, Rc<Kept>>;
+
+/// How the instances of a type that is not built in are encoded.
+pub struct TypeEncoder {
+    /// Keeps the type alive, so that its address means the same type as long as we remember it.
+    _type: Kept,
+    pub how: How,
+}
+
+pub enum How {
+    /// As the built-in type they derive from.
+    As(Builtin),
+    /// By a function that makes a tagged tuple of them.
+    By(Kept),
+    /// Not at all: the BEAM gets a handle.
+    Handle,
+}
+
+#[derive(Clone, Copy)]
+pub enum Builtin {
+    Int,
+    Float,
+    Str,
+    Bytes,
+    List,
+    Tuple,
+    Dict,
+    Set,
+}
+
+impl Builtin {
+    fn parse(name: &str) -> Option<Builtin> {
+        Some(match name {
+            "int" => Builtin::Int,
+            "float" => Builtin::Float,
+            "str" => Builtin::Str,
+            "bytes" => Builtin::Bytes,
+            "list" => Builtin::List,
+            "tuple" => Builtin::Tuple,
+            "dict" => Builtin::Dict,
+            "set" => Builtin::Set,
+            _ => return None,
+        })
+    }
+}
+
+/// The runtime's `setup` function.
+pub fn setup(py: Attached<'_>, worker: &Worker) -> Result<Box<dyn Any>, String> {
+    builtin::set_mode(worker.context().mode);
+    match Local::new(py) {
+        Ok(local) => Ok(Box::new(local)),
+        Err(raised) => Err(format!("the Python package `erlang` does not load: {}", raised.to_text())),
+    }
+}
+
+impl Local {
+    fn new(py: Attached<'_>) -> Result<Local, Raised<'_>> {
+        let native = Object::import(py, builtin::NAME)?;
+        let erlang = Object::import(py, c"erlang")?;
+        let convert = Object::import(py, c"erlang._convert")?;
+        let failure = Object::import(py, c"erlang._failure")?;
+        let code = Object::import(py, c"erlang._code")?;
+        let cache = || RefCell::new(LruCache::new(NonZeroUsize::new(MOST_CODE).expect("not zero")));
+        Ok(Local {
+            atom_type: erlang.attr(c"Atom")?.keep(),
+            pid_type: native.attr(c"Pid")?.keep(),
+            ref_type: native.attr(c"Ref")?.keep(),
+            port_type: native.attr(c"Port")?.keep(),
+            fun_type: native.attr(c"Fun")?.keep(),
+            buffer_type: native.attr(c"Buffer")?.keep(),
+            describe: failure.attr(c"describe")?.keep(),
+            encoder_for: convert.attr(c"encoder_for")?.keep(),
+            compile_eval: code.attr(c"compile_eval")?.keep(),
+            compile_exec: code.attr(c"compile_exec")?.keep(),
+            convert: convert.keep(),
+            names: RefCell::default(),
+            atoms: RefCell::default(),
+            encoders: RefCell::default(),
+            evals: cache(),
+            execs: cache(),
+        })
+    }
+
+    /// An atom's name as an interned `str`.
+    pub fn name<'py>(
+        &self,
+        py: Attached<'py>,
+        atom: ErlNifTerm,
+        text: impl FnOnce() -> String,
+    ) -> Result<Object<'py>, Raised<'py>> {
+        remember(&self.names, py, atom, || Object::interned(py, &text()))
+    }
+
+    /// An atom as an `erlang.Atom`.
+    pub fn atom<'py>(
+        &self,
+        py: Attached<'py>,
+        atom: ErlNifTerm,
+        text: impl FnOnce() -> String,
+    ) -> Result<Object<'py>, Raised<'py>> {
+        remember(&self.atoms, py, atom, || {
+            self.atom_type.get(py).call1(&Object::interned(py, &text())?)
+        })
+    }
+
+    /// How to encode instances of `kind`, which is asked of Python once.
+    pub fn encoder<'py>(&self, kind: &Object<'py>) -> Result<Rc<TypeEncoder>, Raised<'py>> {
+        let key = kind.as_ptr() as usize;
+        if let Some(known) = self.encoders.borrow().get(&key) {
+            return Ok(Rc::clone(known));
+        }
+        let answer = self.encoder_for.get(kind.py()).call1(kind)?;
+        let how = match answer.as_str() {
+            Some(name) => Builtin::parse(name).map_or(How::Handle, How::As),
+            None if answer.is_none() => How::Handle,
+            None => How::By(answer.keep()),
+        };
+        let encoder = Rc::new(TypeEncoder { _type: kind.clone().keep(), how });
+        insert_bounded(&self.encoders, MOST_TYPES, key, Rc::clone(&encoder));
+        Ok(encoder)
+    }
+
+    /// `(body, last)`: code to execute and code to evaluate after it, either of them `None`.
+    pub fn compiled_eval<'py>(&self, source: &Object<'py>, text: &[u8]) -> Result<Object<'py>, Raised<'py>> {
+        compiled(&self.evals, &self.compile_eval, source, text)
+    }
+
+    pub fn compiled_exec<'py>(&self, source: &Object<'py>, text: &[u8]) -> Result<Object<'py>, Raised<'py>> {
+        compiled(&self.execs, &self.compile_exec, source, text)
+    }
+}
+
+fn remember<'py>(
+    cache: &RefCell<HashMap<ErlNifTerm, Rc<Kept>>>,
+    py: Attached<'py>,
+    key: ErlNifTerm,
+    make: impl FnOnce() -> Result<Object<'py>, Raised<'py>>,
+) -> Result<Object<'py>, Raised<'py>> {
+    if let Some(known) = cache.borrow().get(&key) {
+        return Ok(known.get(py));
+    }
+    let made = make()?;
+    insert_bounded(cache, MOST_ATOMS, key, Rc::new(made.clone().keep()));
+    Ok(made)
+}
+
+fn insert_bounded<K: Eq + std::hash::Hash, V>(cache: &RefCell<HashMap<K, V>>, most: usize, key: K, value: V) {
+    let mut entries = cache.borrow_mut();
+    let evicted = if entries.len() >= most { std::mem::take(&mut *entries) } else { HashMap::new() };
+    entries.insert(key, value);
+    drop(entries);
+    // Releasing a type may run Python code, so the cache is free again by now.
+    drop(evicted);
+}
+
+fn compiled<'py>(
+    cache: &RefCell<CodeCache>,
+    compile: &Kept,
+    source: &Object<'py>,
+    text: &[u8],
+) -> Result<Object<'py>, Raised<'py>> {
+    let py = source.py();
+    if let Some(known) = cache.borrow_mut().get(text) {
+        return Ok(known.get(py));
+    }
+    let code = compile.get(py).call1(source)?;
+    if text.len() <= LONGEST_CODE {
+        let evicted = cache.borrow_mut().push(text.into(), Rc::new(code.clone().keep()));
+        drop(evicted);
+    }
+    Ok(code)
+}

@@ -1,0 +1,137 @@
+//! Calling functions, methods and objects.
+
+use py_host::{Object, Raised};
+use pyo3_ffi as ffi;
+use rustler::{Binary, Term};
+
+use crate::atoms;
+use crate::convert::{self, atom_text, Converter};
+use crate::failure::{Direction, Outcome, Unconvertible};
+use crate::request::Scope;
+
+pub fn call<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    module: Term<'_>,
+    function: Term<'_>,
+    args: Term<'_>,
+    kwargs: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
+    let (args, kwargs) = arguments(converter, args, kwargs)?;
+    let callable = if is_main(module) {
+        from_namespace(converter, scope, function)?
+    } else {
+        attribute(converter, import(converter, module)?, function)?
+    };
+    Ok(callable.call(&args, kwargs.as_ref())?)
+}
+
+pub fn call_object<'py>(
+    converter: &Converter<'py>,
+    object: Term<'_>,
+    args: Term<'_>,
+    kwargs: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
+    let (args, kwargs) = arguments(converter, args, kwargs)?;
+    Ok(convert::to_python(converter, object)?.call(&args, kwargs.as_ref())?)
+}
+
+pub fn call_method<'py>(
+    converter: &Converter<'py>,
+    object: Term<'_>,
+    method: Term<'_>,
+    args: Term<'_>,
+    kwargs: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
+    let (args, kwargs) = arguments(converter, args, kwargs)?;
+    let object = convert::to_python(converter, object)?;
+    Ok(attribute(converter, object, method)?.call(&args, kwargs.as_ref())?)
+}
+
+/// The module of that name, imported if it has not been.
+pub fn import<'py>(converter: &Converter<'py>, module: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let name = name(converter, module)?;
+    // SAFETY: a live str; a new reference, or null with or without an exception set.
+    let loaded = unsafe { ffi::PyImport_GetModule(name.as_ptr()) };
+    if loaded.is_null() {
+        // SAFETY: attached; `PyImport_Import` reports whatever is wrong with the name itself.
+        unsafe { ffi::PyErr_Clear() };
+        // SAFETY: a live str. Unlike `PyImport_Import`, this gives the module that is named last.
+        unsafe {
+            let level = 0;
+            let nothing = std::ptr::null_mut();
+            let root = ffi::PyImport_ImportModuleLevelObject(name.as_ptr(), nothing, nothing, nothing, level);
+            drop(Object::from_owned(converter.py, root)?);
+            return Ok(Object::from_owned(converter.py, ffi::PyImport_GetModule(name.as_ptr()))?);
+        }
+    }
+    // SAFETY: just seen not to be null.
+    Ok(unsafe { Object::from_owned(converter.py, loaded)? })
+}
+
+/// `object.name`, where the name may be dotted: `Path.home`.
+fn attribute<'py>(converter: &Converter<'py>, object: Object<'py>, attribute: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let name = name(converter, attribute)?;
+    match name.as_str() {
+        Some(text) if text.contains('.') => {
+            let mut found = object;
+            for part in text.split('.') {
+                found = found.getattr(&Object::str(converter.py, part)?)?;
+            }
+            Ok(found)
+        }
+        _ => Ok(object.getattr(&name)?),
+    }
+}
+
+/// A function that the user's own code defined, in the namespace it was defined in.
+fn from_namespace<'py>(converter: &Converter<'py>, scope: &Scope, function: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let namespace = scope.namespace(converter)?;
+    let name = name(converter, function)?;
+    let mut found = std::ptr::null_mut();
+    // SAFETY: a live dict and a live key; on 1 `found` is a new reference.
+    match unsafe { ffi::compat::PyDict_GetItemRef(namespace.as_ptr(), name.as_ptr(), &mut found) } {
+        // SAFETY: as above.
+        1 => Ok(unsafe { Object::from_owned(converter.py, found)? }),
+        0 => {
+            let builtins = Object::import(converter.py, c"builtins")?;
+            builtins.getattr(&name).map_err(|_| undefined(converter, &name).into())
+        }
+        _ => Err(Raised::take(converter.py).into()),
+    }
+}
+
+/// `NameError`, as Python code that named the function would have got.
+fn undefined<'py>(converter: &Converter<'py>, name: &Object<'py>) -> Raised<'py> {
+    // SAFETY: attached; the format takes one object.
+    unsafe { ffi::PyErr_Format(ffi::PyExc_NameError, c"name '%U' is not defined".as_ptr(), name.as_ptr()) };
+    Raised::take(converter.py)
+}
+
+type Arguments<'py> = (Object<'py>, Option<Object<'py>>);
+
+fn arguments<'py>(converter: &Converter<'py>, args: Term<'_>, kwargs: Term<'_>) -> Outcome<'py, Arguments<'py>> {
+    let items: Vec<Term<'_>> = args.decode().map_err(|_| {
+        Unconvertible::new(Direction::ToPython, "bad_args", "the arguments of a call are a list")
+    })?;
+    let args = convert::positional(converter, &items)?;
+    let kwargs = if kwargs.is_empty_list() { None } else { convert::keywords(converter, kwargs)? };
+    Ok((args, kwargs))
+}
+
+/// A name given as an atom or a string.
+pub fn name<'py>(converter: &Converter<'py>, name: Term<'_>) -> Outcome<'py, Object<'py>> {
+    if name.is_atom() {
+        return Ok(converter.local.name(converter.py, name.as_c_arg(), || atom_text(name))?);
+    }
+    let text = Binary::from_term(name).ok().and_then(|binary| std::str::from_utf8(binary.as_slice()).ok());
+    let text = text.ok_or_else(|| {
+        Unconvertible::new(Direction::ToPython, "bad_name", format!("{name:?} is no name: atoms and strings are"))
+    })?;
+    Ok(Object::interned(converter.py, text)?)
+}
+
+fn is_main(module: Term<'_>) -> bool {
+    module.as_c_arg() == atoms::main().as_c_arg()
+        || Binary::from_term(module).is_ok_and(|name| name.as_slice() == b"__main__")
+}

@@ -1,0 +1,60 @@
+//! Running source code.
+
+use py_host::Object;
+use pyo3_ffi as ffi;
+use rustler::{Binary, Term};
+
+use crate::convert::{self, python_str, Converter};
+use crate::failure::{Direction, Outcome, Unconvertible};
+use crate::request::Scope;
+
+/// The value of the last expression. With `vars`, the code runs in a copy of its namespace that
+/// has them in it: functions and comprehensions see them like any global, and nothing stays behind.
+pub fn eval<'py>(converter: &Converter<'py>, scope: &Scope, code: Term<'_>, vars: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let vars = convert::keywords(converter, vars)?;
+    let (source, text) = source(converter, code)?;
+    let compiled = converter.local.compiled_eval(&source, text)?;
+    let mut namespace = scope.namespace(converter)?;
+    if let Some(vars) = vars {
+        // SAFETY: live dicts; the copy is ours alone.
+        unsafe {
+            namespace = Object::from_owned(converter.py, ffi::PyDict_Copy(namespace.as_ptr()))?;
+            if ffi::PyDict_Update(namespace.as_ptr(), vars.as_ptr()) < 0 {
+                return Err(py_host::Raised::take(converter.py).into());
+            }
+        }
+    }
+    // SAFETY: `compile_eval` returns a pair, and `compiled` keeps its items alive.
+    let (body, last) = unsafe {
+        let item = |index| Object::from_borrowed(converter.py, ffi::PyTuple_GET_ITEM(compiled.as_ptr(), index));
+        (item(0), item(1))
+    };
+    if !body.is_none() {
+        run(&body, &namespace)?;
+    }
+    if last.is_none() {
+        return Ok(Object::none(converter.py));
+    }
+    run(&last, &namespace)
+}
+
+pub fn exec<'py>(converter: &Converter<'py>, scope: &Scope, code: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let (source, text) = source(converter, code)?;
+    let compiled = converter.local.compiled_exec(&source, text)?;
+    run(&compiled, &scope.namespace(converter)?)
+}
+
+fn run<'py>(code: &Object<'py>, namespace: &Object<'py>) -> Outcome<'py, Object<'py>> {
+    // SAFETY: a live code object and a live dict.
+    let value = unsafe { ffi::PyEval_EvalCode(code.as_ptr(), namespace.as_ptr(), namespace.as_ptr()) };
+    // SAFETY: a new reference or null with an exception set.
+    Ok(unsafe { Object::from_owned(code.py(), value)? })
+}
+
+fn source<'py, 't>(converter: &Converter<'py>, code: Term<'t>) -> Outcome<'py, (Object<'py>, &'t [u8])> {
+    let bytes = Binary::from_term(code).ok().map(|binary| binary.as_slice());
+    let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(|| {
+        Unconvertible::new(Direction::ToPython, "bad_code", "source code is a UTF-8 string")
+    })?;
+    Ok((python_str(converter, text)?, text.as_bytes()))
+}

@@ -1,0 +1,51 @@
+//! What a request may ask for: one row each, the work in the files beside.
+
+mod call;
+mod code;
+mod object;
+
+use py_host::Object;
+use rustler::types::tuple::get_tuple;
+use rustler::{Atom, Term};
+
+use crate::atoms;
+use crate::convert::Converter;
+use crate::failure::{Direction, Outcome, Unconvertible};
+use crate::request::Scope;
+
+/// Runs one operation. The tuple comes from `Py.Request`, which has looked at the shapes.
+pub fn run<'py>(converter: &Converter<'py>, scope: &Scope, op: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let parts = get_tuple(op).unwrap_or_default();
+    let Some((name, arguments)) = parts.split_first() else {
+        return Err(unknown(op));
+    };
+    let is = |atom: Atom| name.as_c_arg() == atom.as_c_arg();
+    match *arguments {
+        [module, function, args, kwargs] if is(atoms::call()) => {
+            call::call(converter, scope, module, function, args, kwargs)
+        }
+        [code, vars] if is(atoms::eval()) => code::eval(converter, scope, code, vars),
+        [code] if is(atoms::exec()) => code::exec(converter, scope, code),
+        [module] if is(atoms::import()) => call::import(converter, module),
+        [object, name] if is(atoms::getattr()) => object::getattr(converter, object, name),
+        [object, name, default] if is(atoms::getattr()) => object::getattr_or(converter, object, name, default),
+        [object, name, value] if is(atoms::setattr()) => object::setattr(converter, object, name, value),
+        [object, args, kwargs] if is(atoms::call_object()) => call::call_object(converter, object, args, kwargs),
+        [object, name, args, kwargs] if is(atoms::call_method()) => {
+            call::call_method(converter, object, name, args, kwargs)
+        }
+        [object, key] if is(atoms::get_item()) => object::get_item(converter, object, key),
+        [object, key, value] if is(atoms::set_item()) => object::set_item(converter, object, key, value),
+        [object] if is(atoms::to_term()) => object::itself(converter, object),
+        [object] if is(atoms::type_()) => object::type_name(converter, object),
+        [object] if is(atoms::dir()) => object::dir(converter, object),
+        [object] if is(atoms::repr()) => object::repr(converter, object),
+        [object] if is(atoms::str()) => object::str(converter, object),
+        [object] if is(atoms::len()) => object::len(converter, object),
+        _ => Err(unknown(op)),
+    }
+}
+
+fn unknown<'py>(op: Term<'_>) -> crate::failure::Failure<'py> {
+    Unconvertible::new(Direction::ToPython, "unknown_operation", format!("no operation looks like {op:?}")).into()
+}

@@ -1,0 +1,26 @@
+"""Types of the built-in module `_erlang`, which the native library adds to every interpreter."""
+
+from typing import final
+
+class _Term:
+    # Terms have the BEAM's own order; nothing here can be constructed from Python.
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Pid(_Term): ...
+
+@final
+class Ref(_Term): ...
+
+@final
+class Port(_Term): ...
+
+@final
+class Fun(_Term): ...
+
+@final
+class Buffer(_Term):
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def execution_mode() -> str: ...

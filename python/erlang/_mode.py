@@ -1,0 +1,56 @@
+"""Execution modes: how this interpreter shares the process with others.
+
+Loaded at first use only, because it needs ``enum``.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from erlang import _erlang
+else:
+    try:
+        import _erlang
+    except ImportError:
+        _erlang = None
+
+__all__ = ["ExecutionMode", "execution_mode"]
+
+
+class ExecutionMode(str, Enum):
+    """How Python code runs here. Members are strings: ``ExecutionMode.SUBINTERP == "subinterp"``.
+
+    - ``SUBINTERP``: a sub-interpreter per context.
+    - ``FREE_THREADED``: one interpreter without a GIL, a thread per context.
+    - ``MULTI_EXECUTOR``: one interpreter with a GIL, several threads that take turns.
+    - ``WORKER``: the main interpreter, for packages that refuse to load in a sub-interpreter.
+    """
+
+    # `enum.StrEnum` would say it in one word, but is younger than the oldest Python supported.
+    __module__ = "erlang"
+
+    SUBINTERP = "subinterp"
+    FREE_THREADED = "free_threaded"
+    MULTI_EXECUTOR = "multi_executor"
+    WORKER = "worker"
+
+    def __str__(self) -> str:
+        """Return the value, on every Python version."""
+        return str.__str__(self)
+
+
+def execution_mode() -> ExecutionMode:
+    """Return the mode of the interpreter that runs this code.
+
+    Outside the BEAM there is only the main interpreter of a plain Python process, which answers
+    ``FREE_THREADED`` when it runs without a GIL and ``WORKER`` otherwise.
+    """
+    if TYPE_CHECKING or _erlang is not None:
+        return ExecutionMode(_erlang.execution_mode())
+    gil_enabled = getattr(sys, "_is_gil_enabled", None)
+    if gil_enabled is not None and not gil_enabled():
+        return ExecutionMode.FREE_THREADED
+    return ExecutionMode.WORKER

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs ExUnit, cargo test and pytest for one Python, all of them even when one fails, and ends
+# with the closing lines of each.
+set -uo pipefail
+export MIX_ENV=test
+# shellcheck source=scripts/python.sh
+. "$(dirname "$0")/python.sh"
+
+logs=_build/logs/$PY_TAG
+mkdir -p "$logs"
+failed=()
+
+# The runners write into a pipe here, and would do without colours on a terminal too.
+mix_colour=() pytest_colour=()
+if [ -t 1 ]; then
+  mix_colour=(--color)
+  pytest_colour=(--color=yes)
+  export CARGO_TERM_COLOR=always
+fi
+
+suite() {
+  local name=$1
+  shift
+  echo
+  echo "== $name, Python $PY_VERSION ($PY_TAG)"
+  "$@" 2>&1 | tee "$logs/$name.log" || failed+=("$name")
+}
+
+exunit() { mix test ${mix_colour[@]+"${mix_colour[@]}"}; }
+
+cargo_test() { (cd native && cargo test -p py_host -p py_loader); }
+
+python_test() {
+  local venv
+  venv=$(scripts/tools.sh "$PY_EXECUTABLE" "$PY_TAG" test) || return
+  (cd python && "$venv/bin/python" -m pytest ${pytest_colour[@]+"${pytest_colour[@]}"})
+}
+
+suite exunit exunit
+suite cargo cargo_test
+suite pytest python_test
+
+closing() { sed $'s/\x1b\\[[0-9;]*m//g' "$logs/$1.log" | grep -E "$2" | "${@:3}"; }
+
+# One result line per test program: "test result: ok. 12 passed; 0 failed; 1 ignored; ...".
+# shellcheck disable=SC2016
+total='{ passed += $4; failed += $6; ignored += $8 }
+  END { printf "%d passed, %d failed, %d ignored", passed, failed, ignored }'
+
+echo
+echo "== Python $PY_VERSION ($PY_TAG)"
+echo "ExUnit      $(closing exunit '^([0-9]+ (doctest|propert|test)|.*[0-9]+ failure)' tail -1)"
+echo "cargo test  $(closing cargo '^test result:' awk "$total")"
+echo "pytest      $(closing pytest '(passed|failed|error).* in ' tail -1 | tr -d =)"
+
+if [ "${#failed[@]}" -gt 0 ]; then
+  echo "FAILED: ${failed[*]} (the output is in $logs)"
+  exit 1
+fi

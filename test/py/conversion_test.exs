@@ -1,0 +1,157 @@
+defmodule Py.ConversionTest do
+  use Py.Case, async: true
+
+  alias Py.{ConversionError, ConversionTable}
+
+  # Rows are found again by name, since pids and functions cannot be written into a test's code.
+  for %{name: name} = row <- ConversionTable.rows() do
+    if Map.has_key?(row, :elixir) do
+      test "#{name} goes over" do
+        row = row(unquote(name))
+        assert Py.eval(check(row), %{value: row.elixir}) == {:ok, true}
+      end
+
+      test "#{name} comes back" do
+        row = row(unquote(name))
+        assert Py.eval("value", %{value: row.elixir}) == {:ok, back(row)}
+      end
+
+      test "#{name} goes and comes back inside containers" do
+        row = row(unquote(name))
+        assert Py.eval("[value]", %{value: [{"k", row.elixir}]}) == {:ok, [[{"k", back(row)}]]}
+      end
+    end
+
+    if Map.has_key?(row, :python) do
+      test "#{name} comes from Python" do
+        row = row(unquote(name))
+        assert Py.eval(row.python) == {:ok, back(row)}
+      end
+    end
+  end
+
+  defp row(name), do: Enum.find(ConversionTable.rows(), &(&1.name == name))
+
+  defp back(%{back: back}), do: back
+  defp back(%{elixir: elixir}), do: elixir
+
+  defp check(%{check: check}), do: check
+
+  defp check(%{python: python}),
+    do: "(lambda other: type(value) is type(other) and value == other)(#{python})"
+
+  describe "what has no form in Elixir" do
+    for {name, code, type} <- [
+          {"a generator", "(n for n in [1])", "generator"},
+          {"a function", "len", "builtin_function_or_method"},
+          {"a module", "__import__('math')", "module"},
+          {"a complex number", "1j", "complex"},
+          {"a duration", "__import__('datetime').timedelta(1)", "datetime.timedelta"},
+          {"a class", "int", "type"},
+          {"a deque", "__import__('collections').deque()", "collections.deque"},
+          {"an object", "object()", "object"}
+        ] do
+      test "#{name} stays an object" do
+        assert {:ok, %Py.Object{type: unquote(type)}} = Py.eval(unquote(code))
+      end
+    end
+
+    test "it is an object inside containers too" do
+      assert {:ok, %{"f" => [%Py.Object{}, 1]}} = Py.eval("{'f': [len, 1]}")
+    end
+  end
+
+  describe "what cannot go to Python" do
+    for {name, value} <- [
+          {"an improper list", [1, 2 | 3]},
+          {"a bitstring", <<1::size(3)>>},
+          {"a list as a key", Macro.escape(%{[1] => 2})},
+          {"two keys that Python cannot tell apart", Macro.escape(%{:a => 1, "a" => 2})}
+        ] do
+      test "#{name} is refused before any Python ran" do
+        assert {:error, %ConversionError{} = error} =
+                 Py.eval("1/0", %{value: [0, unquote(value)]})
+
+        assert error.direction == :to_python
+        assert [:value, 1 | _rest] = error.path
+        assert Exception.message(error) =~ "cannot convert value[1]"
+        assert is_atom(error.reason) and error.message != ""
+      end
+    end
+
+    test "the path leads to the value" do
+      rows = [%{}, %{}, %{}, %{"price" => <<1::size(3)>>}]
+      assert {:error, error} = Py.eval("rows", %{"rows" => rows})
+      assert error.path == ["rows", 3, "price"]
+      assert Exception.message(error) =~ ~s(cannot convert rows[3]["price"] to Python)
+    end
+
+    test "the path of an argument starts with its place" do
+      assert {:error, error} = Py.call(:builtins, :print, [1, {:ok, <<1::size(1)>>}])
+      assert error.path == [1, 1]
+      assert Exception.message(error) =~ "args[1][1]"
+    end
+
+    test "the path of a keyword argument starts with its name" do
+      kwargs = [key: [<<1::size(1)>>]]
+      assert {:error, error} = Py.call(:builtins, :sorted, [[]], kwargs: kwargs)
+      assert Exception.message(error) =~ "key[0]"
+    end
+
+    test "nesting has a limit" do
+      deep = Enum.reduce(1..100_000, [], fn _, inner -> [inner] end)
+      assert {:error, %ConversionError{direction: :to_python}} = Py.eval("deep", %{deep: deep})
+    end
+  end
+
+  describe "what cannot come from Python" do
+    for {name, code} <- [
+          {"a list that contains itself", "x = []\nx.append(x)\nx"},
+          {"a dict that contains itself", "x = {}\nx['x'] = x\nx"},
+          {"nesting without end", "x = []\nfor _ in range(100_000):\n    x = [x]\nx"},
+          {"a lone surrogate", "'\\ud800'"},
+          {"keys that Elixir cannot tell apart", "{'a': 1, b'a': 2}"}
+        ] do
+      test "#{name} is refused" do
+        assert {:error, %ConversionError{direction: :to_elixir} = error} = Py.eval(unquote(code))
+        assert Exception.message(error) =~ "to Elixir"
+      end
+    end
+
+    test "the path leads to the value" do
+      code = "{'rows': [0, {'name': '\\udfff'}]}"
+      assert {:error, %ConversionError{path: ["rows", 1, "name"]} = error} = Py.eval(code)
+      assert Exception.message(error) =~ ~s(rows[1]["name"])
+    end
+
+    test "a deep value is dropped without harm" do
+      for _ <- 1..3, do: Py.eval("x = []\nfor _ in range(100_000):\n    x = [x]\nx")
+      assert Py.eval("1 + 1") == {:ok, 2}
+    end
+  end
+
+  test "10,000 maps cross in one go" do
+    rows = for n <- 1..10_000, do: %{"id" => n, "name" => "row #{n}", "price" => n / 4}
+    assert Py.eval("rows", %{rows: rows}) == {:ok, rows}
+    assert {:ok, 10_000} = Py.call(:builtins, :len, [rows])
+  end
+
+  test "a NIF-sized binary crosses unharmed" do
+    data = :crypto.strong_rand_bytes(1_048_576)
+    assert Py.eval("data", %{data: Py.bytes(data)}) == {:ok, data}
+    assert Py.eval("bytes(data)", %{data: Py.buffer(data)}) == {:ok, data}
+  end
+
+  test "no atom is made from what Python returns" do
+    assert {:ok, _warm} = Py.eval("[{'never_seen_' + str(n): n} for n in range(1)]")
+    before = :erlang.system_info(:atom_count)
+    assert {:ok, maps} = Py.eval("[{'never_seen_key_' + str(n): 'value_' + str(n)} for n in range(1000)]")
+    assert length(maps) == 1000
+    assert :erlang.system_info(:atom_count) - before < 100
+  end
+
+  test "Python makes atoms only through erlang.atom" do
+    assert Py.eval("import erlang\nerlang.atom('ok')") == {:ok, :ok}
+    assert Py.eval("import erlang\n(erlang.atom('ok'), 'ok')") == {:ok, {:ok, "ok"}}
+  end
+end
