@@ -82,8 +82,8 @@ install_packages() {
   echo "Installing ${packages[*]}"
   # The lists of a fresh machine are empty or old, so a first failure is no news.
   apt_install "${packages[@]}" >/dev/null 2>&1 && return
-  as_root apt-get update
-  apt_install "${packages[@]}"
+  as_root apt-get update -qq
+  apt_install "${packages[@]}" >/dev/null
 }
 
 name_packages() {

@@ -26,9 +26,12 @@ suite() {
   "$@" 2>&1 | tee "$logs/$name.log" || failed+=("$name")
 }
 
-exunit() { mix test ${mix_colour[@]+"${mix_colour[@]}"}; }
+# EXUNIT holds further arguments for `mix test`.
+# shellcheck disable=SC2086
+exunit() { mix test ${mix_colour[@]+"${mix_colour[@]}"} ${EXUNIT:-}; }
 
-cargo_test() { (cd native && cargo test -p py_host -p py_loader); }
+# The other crates are NIFs: outside the BEAM there is nothing to link them to.
+cargo_test() { (cd native && cargo test -p py_host); }
 
 python_test() {
   local venv
@@ -40,7 +43,10 @@ suite exunit exunit
 suite cargo cargo_test
 suite pytest python_test
 
-closing() { sed $'s/\x1b\\[[0-9;]*m//g' "$logs/$1.log" | grep -E "$2" | "${@:3}"; }
+# closing SUITE PATTERN COMMAND...: what the command makes of the lines that match.
+closing() {
+  sed $'s/\x1b\\[[0-9;]*m//g' "$logs/$1.log" | grep -E "$2" | "${@:3}" | grep . || echo "no result"
+}
 
 # One result line per test program: "test result: ok. 12 passed; 0 failed; 1 ignored; ...".
 # shellcheck disable=SC2016
@@ -51,7 +57,7 @@ echo
 echo "== Python $PY_VERSION ($PY_TAG)"
 echo "ExUnit      $(closing exunit '^([0-9]+ (doctest|propert|test)|.*[0-9]+ failure)' tail -1)"
 echo "cargo test  $(closing cargo '^test result:' awk "$total")"
-echo "pytest      $(closing pytest '(passed|failed|error).* in ' tail -1 | tr -d =)"
+echo "pytest      $(closing pytest '(passed|failed|error).* in ' tail -1 | sed -E 's/^=+ | =+$//g')"
 
 if [ "${#failed[@]}" -gt 0 ]; then
   echo "FAILED: ${failed[*]} (the output is in $logs)"

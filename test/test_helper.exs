@@ -8,4 +8,5 @@ case Py.Runtime.Locator.locate() do
     raise error
 end
 
-ExUnit.start(capture_log: true)
+# The tests tagged :long take minutes; `mix test --include long` runs them too.
+ExUnit.start(capture_log: true, exclude: [:long])

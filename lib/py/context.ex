@@ -140,7 +140,8 @@ defmodule Py.Context do
 
   @doc """
   What a context is and does: `:mode`, `:execution_mode`, `:interp_id`, `:queue` (requests
-  waiting), `:running`, `:objects` (handles held) and `:served` (requests so far).
+  waiting), `:running`, `:busy` (microseconds the running request has taken so far, in steps of
+  a few milliseconds), `:objects` (handles held) and `:served` (requests so far).
 
       {:ok, %{queue: 0}} = Py.Context.info(context)
 
@@ -225,7 +226,7 @@ defmodule Py.Context do
   defp local_info(pid) do
     case Native.context_info(pid) do
       {:ok, info} -> {:ok, info}
-      {:error, reason} -> {:error, %ContextError{reason: reason}}
+      {:error, :not_found} -> {:error, %ContextError{reason: :closed}}
     end
   end
 

@@ -9,7 +9,7 @@ defmodule Py.ContextError do
     * `:timeout` - the answer did not come within `timeout:`
     * `:interrupted` - the running code was stopped
     * `:out_of_memory` - there was no memory for the request or its answer
-    * `:not_found` - there is no such context, or no pool is started
+    * `:not_found` - no context has that name or place, or no pool is started
     * `:would_deadlock` - the request would wait for itself
 
   ## Example

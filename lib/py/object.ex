@@ -66,7 +66,7 @@ defmodule Py.Object do
   @doc """
   Sets an attribute.
 
-      iex> object = Py.call!(:types, :SimpleNamespace)
+      iex> object = Py.eval!("type('Shape', (), {})()")
       iex> Py.Object.setattr(object, :colour, "red")
       :ok
       iex> Py.Object.getattr(object, :colour)

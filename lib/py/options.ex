@@ -168,7 +168,8 @@ defmodule Py.Options do
   end
 
   defp valid?(:any, _value), do: true
-  defp valid?(:timeout, value), do: value == :infinity or (is_integer(value) and value >= 0)
+  # The emulator waits 32 bits of milliseconds at most.
+  defp valid?(:timeout, value), do: value == :infinity or value in 0..0xFFFFFFFF
   defp valid?(:kwargs, value), do: is_list(value) or is_map(value)
   defp valid?(:pos_integer, value), do: is_nil(value) or (is_integer(value) and value > 0)
   defp valid?(:mode, value), do: is_atom(value) and not is_nil(value)

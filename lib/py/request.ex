@@ -99,6 +99,10 @@ defmodule Py.Request do
       {:error, {:context, reason}} when reason in @gone and is_tuple(target) ->
         renew(target, op, scope, format, timeout)
 
+      # A pid stands for a context that is or was; only names and places can be wrong.
+      {:error, {:context, :not_found}} ->
+        {:error, %ContextError{reason: :closed}}
+
       {:error, reason} ->
         {:error, exception(reason)}
 
@@ -191,9 +195,9 @@ defmodule Py.Request do
   # lost; the next one starts clean.
   defp in_namespace({context, namespace}, op, format, timeout) do
     case submit(context, op, namespace, format, timeout) do
-      {:error, %ContextError{reason: reason}} when reason in @gone ->
+      {:error, %ContextError{reason: :closed}} = closed ->
         Process.delete(@namespace)
-        {:error, %ContextError{reason: :closed}}
+        closed
 
       result ->
         result

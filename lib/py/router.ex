@@ -16,7 +16,7 @@ defmodule Py.Router do
 
   """
 
-  alias Py.{Context, ContextError, Options}
+  alias Py.{Context, ContextError, Native, Options}
   alias Py.Router.Pool
 
   @bound :"$py_context"
@@ -187,31 +187,34 @@ defmodule Py.Router do
   end
 
   @doc false
-  # A process stays with the context of its first `exec`, so it had better be an idle one.
+  # A process stays with the context of its first `exec`, so it had better be an idle one (one
+  # still to be opened is), and if none is, one that will be soon: its job has just begun.
   @spec idle_context() :: {:ok, pid} | {:error, Exception.t()}
   def idle_context do
     case target() do
       nil -> not_found()
-      {slots, preferred} -> idle_context(slots, preferred, 0)
+      {slots, preferred} -> idle_context(slots, preferred)
     end
   end
 
-  defp idle_context(slots, preferred, tried) when tried == tuple_size(slots),
-    do: resolve(preferred + 1)
-
-  defp idle_context(slots, preferred, tried) do
-    index = rem(preferred + tried, tuple_size(slots))
+  defp idle_context(slots, preferred) do
+    size = tuple_size(slots)
+    indexes = Enum.map(preferred..(preferred + size - 1), &rem(&1, size))
+    idle = &(load(elem(slots, &1)) == {0, 0})
+    index = Enum.find(indexes, idle) || Enum.min_by(indexes, &load(elem(slots, &1)))
     context = elem(slots, index)
+    if Pool.open?(context), do: {:ok, context}, else: Pool.open(index)
+  end
 
-    cond do
-      context == nil ->
-        Pool.open(index)
+  # How long a context has been busy, in microseconds, and how many requests wait for it. One
+  # that has died is about to be opened again.
+  defp load(nil), do: {0, 0}
 
-      match?({:ok, %{running: false, queue: 0}}, Py.Native.context_info(context)) ->
-        {:ok, context}
-
-      true ->
-        idle_context(slots, preferred, tried + 1)
+  defp load(context) do
+    case Native.context_info(context) do
+      {:ok, %{running: false, queue: queue}} -> {0, queue}
+      {:ok, %{busy: busy, queue: queue}} -> {busy + 1, queue}
+      {:error, :not_found} -> {0, 0}
     end
   end
 

@@ -33,6 +33,9 @@ datetime64 and timedelta64), what may be large or on disk (arrays, mappings that
 ``collections.deque``, which is chosen for what it does rather than for what it holds:
 ``list(queue)`` sends a copy of its elements.
 
+A pandas Timestamp is a datetime, so its nanoseconds below the microsecond are cut, as Elixir has
+no room for them. ``Atom`` and the opaque terms never come here: the native side knows them.
+
 A class is recognised by the module and name of its bases, never by importing that module, so a
 conversion loads nothing that the user's own code did not load.
 """
@@ -161,8 +164,13 @@ _BUILTIN: dict[type, str] = {
     frozenset: "set",
 }
 
-# By module and qualified name. `None` shields a class from the row of one of its bases.
+# By module and qualified name. `None` shields a class from the row of one of its bases. Module
+# names with an underscore are where some versions of Python keep what they also show elsewhere;
+# `_pydatetime` is what `datetime` has in the sub-interpreters of Python 3.12.
 _NAMED: dict[tuple[str, str], Encoder | None] = {
+    ("_pydatetime", "date"): _calendar.encode_date,
+    ("_pydatetime", "datetime"): _calendar.encode_datetime,
+    ("_pydatetime", "time"): _calendar.encode_time,
     ("array", "array"): _as_bytes,
     ("builtins", "bytearray"): _as_bytes,
     ("builtins", "dict_items"): _as_list,

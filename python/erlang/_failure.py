@@ -99,16 +99,20 @@ def _describe(exc: BaseException, above: tuple[int, ...], left: list[int]) -> De
         "notes": _guarded(_notes, exc, []),
         "exceptions": [member for each in members if (member := below(each))],
     }
-    lines = _guarded(_as_printed, exc, None)
-    description["traceback"] = _bounded(_in_short(description) if lines is None else lines)
+    lines = _guarded(_as_printed, exc, None) or _in_short(description)
+    description["traceback"] = _bounded([*_chain(description), *lines])
     return description
 
 
 def _bare(exc: BaseException) -> Description:
     """Describe with what cannot fail, or with nothing but constants."""
     try:
-        name, message = _type_name(type(exc)), _text(exc, "exception")
-        return {**_NOTHING_KNOWN, "type": name, "message": message, "traceback": [name]}
+        known: Description = {
+            **_NOTHING_KNOWN,
+            "type": _type_name(type(exc)),
+            "message": _text(exc, "exception"),
+        }
+        return {**known, "traceback": _bounded(_in_short(known))}
     except BaseException:
         return _NOTHING_KNOWN
 
@@ -206,6 +210,15 @@ def _members(exc: BaseException) -> tuple[object, ...]:
 # --- the text ---
 
 
+def _chain(description: Description) -> list[str]:
+    """Return what comes before the traceback of an exception that has a cause or a context."""
+    if description["cause"]:
+        return [*description["cause"]["traceback"], "", _CAUSE, ""]
+    if description["context"]:
+        return [*description["context"]["traceback"], "", _CONTEXT, ""]
+    return []
+
+
 def _as_printed(exc: BaseException) -> list[str] | None:
     """Return the lines that Python prints for the exception, without our own frames."""
     if _is_too_much(exc):
@@ -213,6 +226,8 @@ def _as_printed(exc: BaseException) -> list[str] | None:
     from traceback import TracebackException
 
     report = TracebackException(type(exc), exc, exc.__traceback__, limit=-_MAX_PRINTED_FRAMES)
+    # `_chain` has the lines of these two already, and a frame's lines are costly to make.
+    report.__cause__ = report.__context__ = None
     for part in _parts(report):
         part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_PACKAGE)]
     return _lines("".join(report.format()))
@@ -249,13 +264,7 @@ def _parts(report: TracebackException) -> Iterator[TracebackException]:
 
 def _in_short(description: Description) -> list[str]:
     """Return a traceback made from the description alone, which is bounded already."""
-    lines: list[str] = []
-    if description["cause"]:
-        lines += [*description["cause"]["traceback"], "", _CAUSE, ""]
-    elif description["context"]:
-        lines += [*description["context"]["traceback"], "", _CONTEXT, ""]
-    if description["frames"]:
-        lines.append("Traceback (most recent call last):")
+    lines = ["Traceback (most recent call last):"] if description["frames"] else []
     for frame in description["frames"]:
         lines.append('  File "{file}", line {line}, in {function}'.format(**frame))
         if frame["code"]:

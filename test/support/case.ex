@@ -39,7 +39,9 @@ defmodule Py.Case do
 
   @doc "A context that ends with the test."
   def start_context(opts \\ []) do
-    start_supervised!(Supervisor.child_spec({Py.Context, opts}, id: make_ref(), restart: :temporary))
+    start_supervised!(
+      Supervisor.child_spec({Py.Context, opts}, id: make_ref(), restart: :temporary)
+    )
   end
 
   @doc """
@@ -56,7 +58,7 @@ defmodule Py.Case do
     port =
       Port.open({:spawn_executable, "/bin/sh"}, [
         :binary,
-        args: ["-c", "exec 3>\"$0\"; echo open; exec cat >/dev/null", pipe]
+        args: ["-c", "exec 3>\"$0\"; echo open; exec cat", pipe]
       ])
 
     receive do

@@ -168,7 +168,8 @@ defmodule Mix.Tasks.Compile.PyNative do
     """
     cargo is needed to build the native code, and there is none on the PATH.
 
-    Install Rust from https://rustup.rs (or `apt-get install cargo`, `brew install rust`).\
+    Install Rust from https://rustup.rs (or with `brew install rust`). The one that Debian and
+    Ubuntu package may be too old.\
     """
   end
 

@@ -32,7 +32,7 @@ defmodule Mix.Tasks.Py.Doctor do
 
   defp machine do
     {_family, name} = :os.type()
-    version = :os.version() |> Tuple.to_list() |> Enum.join(".")
+    version = with {major, minor, patch} <- :os.version(), do: "#{major}.#{minor}.#{patch}"
 
     [
       {"system", "#{distribution()}#{name} #{version}"},
@@ -163,7 +163,7 @@ defmodule Mix.Tasks.Py.Doctor do
   defp first_line(error), do: error |> Exception.message() |> String.split("\n") |> hd()
 
   defp print(title, rows) do
-    lines = for {label, value} <- rows, do: "  #{String.pad_trailing(label, 16)} #{value}\n"
+    lines = for {label, value} <- rows, do: "  #{String.pad_trailing(label, 17)} #{value}\n"
     Mix.shell().info([title, "\n", lines])
   end
 end

@@ -7,7 +7,7 @@ defmodule Py.Router.Pool do
 
   use GenServer
 
-  alias Py.{Context, ContextError, Options}
+  alias Py.{Context, ContextError, Native, Options}
 
   # The slots are read by every call and written when a context opens or crashes: exactly what a
   # persistent term is for. Replacing one makes the emulator look at every process's heap once,
@@ -33,9 +33,14 @@ defmodule Py.Router.Pool do
   @spec open(non_neg_integer) :: {:ok, pid} | {:error, Exception.t()}
   def open(index), do: ask({:open, index})
 
-  @doc "Takes dead contexts out of the slots; `:unchanged` if they are as the caller saw them."
+  @doc "Takes ended contexts out of the slots; `:unchanged` if they are as the caller saw them."
   @spec renew(slots) :: :ok | :unchanged | {:error, Exception.t()}
   def renew(seen), do: ask({:renew, seen})
+
+  @doc "Whether there is an open context in a slot's place."
+  # Not the same as a live process: that ends a while after its interpreter began to.
+  @spec open?(pid | nil) :: boolean
+  def open?(context), do: is_pid(context) and match?({:ok, _info}, Native.context_info(context))
 
   defp ask(request) do
     GenServer.call(__MODULE__, request, :infinity)
@@ -87,7 +92,7 @@ defmodule Py.Router.Pool do
   def handle_call({:open, index}, _from, state), do: {:reply, open_slot(index), state}
 
   def handle_call({:renew, seen}, _from, state) do
-    list() |> Enum.map(&if(is_pid(&1) and Process.alive?(&1), do: &1)) |> publish()
+    list() |> Enum.map(&if(open?(&1), do: &1)) |> publish()
     {:reply, if(slots() == seen, do: :unchanged, else: :ok), state}
   end
 
@@ -122,9 +127,11 @@ defmodule Py.Router.Pool do
   end
 
   defp open_slot(index) do
+    context = index < size() and elem(slots(), index)
+
     cond do
-      index >= size() -> not_found()
-      context = elem(slots(), index) -> {:ok, context}
+      context == false -> not_found()
+      open?(context) -> {:ok, context}
       true -> open_child(index)
     end
   end
@@ -134,15 +141,26 @@ defmodule Py.Router.Pool do
 
     case Supervisor.start_child(@supervisor, spec) do
       {:ok, context} -> {:ok, fill(index, context)}
-      {:error, {:already_started, context}} when is_pid(context) -> {:ok, fill(index, context)}
+      {:error, {:already_started, context}} when is_pid(context) -> reopen_child(index, context)
       {:error, {%{__exception__: true} = error, _child}} -> {:error, error}
       {:error, _restarting} -> {:error, %ContextError{reason: :closed}}
     end
   end
 
+  # The supervisor has been faster than its message about it; or the context is ending, and the
+  # supervisor replaces it as soon as it has.
+  defp reopen_child(index, context) do
+    if open?(context) do
+      {:ok, fill(index, context)}
+    else
+      monitor = Process.monitor(context)
+      receive do: ({:DOWN, ^monitor, :process, ^context, _reason} -> open_child(index))
+    end
+  end
+
   # A message about an opened context may be overtaken by its end.
   defp fill(index, context) do
-    if elem(slots(), index) != context and Process.alive?(context) do
+    if elem(slots(), index) != context and open?(context) do
       Process.monitor(context)
       list() |> List.replace_at(index, context) |> publish()
     end

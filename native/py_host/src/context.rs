@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use crate::garbage::Exports;
 use crate::interrupt::{self, Interrupts};
@@ -21,6 +23,7 @@ pub struct Context {
     pub(crate) interpreter_id: AtomicI64,
     pub(crate) served: AtomicU64,
     running: AtomicU64,
+    running_since: AtomicU64,
     closers: Mutex<Closers>,
 }
 
@@ -37,6 +40,8 @@ pub struct Info {
     pub interpreter_id: i64,
     pub waiting: usize,
     pub running: bool,
+    /// For how long the present job has been running, to a few milliseconds.
+    pub busy: Duration,
     pub objects: usize,
     pub served: u64,
 }
@@ -70,6 +75,7 @@ impl Context {
             interpreter_id: AtomicI64::new(-1),
             served: AtomicU64::new(0),
             running: AtomicU64::new(0),
+            running_since: AtomicU64::new(0),
             closers: Mutex::new(Closers::Waiting(Vec::new())),
         });
         executor::spawn(Arc::clone(&context), opened)?;
@@ -96,6 +102,15 @@ impl Context {
         self.waiting() == 0 && self.running() == 0
     }
 
+    /// For how long the present job has been running, to a few milliseconds; zero if none is.
+    pub fn busy(&self) -> Duration {
+        if self.running() == 0 {
+            return Duration::ZERO;
+        }
+        let since = self.running_since.load(Ordering::Relaxed);
+        Duration::from_millis(coarse_milliseconds().saturating_sub(since))
+    }
+
     pub fn is_closed(&self) -> bool {
         self.queue.is_closed()
     }
@@ -114,12 +129,27 @@ impl Context {
             Closers::Waiting(closers) => closers.push(closed),
             Closers::Closed => return Err(closed),
         }
-        self.queue.close(Box::new(Wake));
-        match self.running() {
-            0 => {}
-            id => self.interrupt(id),
+        self.queue.close();
+        // The worker may be stuck in a call that never returns, so the waiting jobs are answered
+        // from elsewhere. It wakes up last: what woke it earlier might have been drained.
+        let context = Arc::clone(self);
+        let spawned = thread::Builder::new().name("py-close".into()).spawn(move || {
+            context.reject_waiting();
+            context.queue.wake(Box::new(Wake));
+            let running = context.running();
+            if running != 0 {
+                interrupt::run(&context, running);
+            }
+        });
+        if spawned.is_err() {
+            self.queue.wake(Box::new(Wake));
         }
         Ok(())
+    }
+
+    /// Answers everything that was accepted and will not run.
+    pub(crate) fn reject_waiting(&self) {
+        self.queue.drain_closed().for_each(|job| job.reject(Rejection::Closed));
     }
 
     pub fn info(&self) -> Info {
@@ -128,6 +158,7 @@ impl Context {
             interpreter_id: self.interpreter_id.load(Ordering::Relaxed),
             waiting: self.waiting(),
             running: self.running() != 0,
+            busy: self.busy(),
             objects: self.exports.live(),
             served: self.served.load(Ordering::Relaxed),
         }
@@ -139,7 +170,12 @@ impl Context {
     }
 
     pub(crate) fn set_running(&self, id: u64) {
+        self.running_since.store(coarse_milliseconds(), Ordering::Relaxed);
         self.running.store(id, Ordering::SeqCst);
+    }
+
+    pub(crate) fn clear_running(&self) {
+        self.running.store(0, Ordering::SeqCst);
     }
 
     /// Makes an idle worker attach once, which is when it collects garbage. A busy one, or one
@@ -168,8 +204,20 @@ impl Context {
     }
 }
 
+/// A clock that is read in a few nanoseconds because it ticks only every few milliseconds.
+fn coarse_milliseconds() -> u64 {
+    #[cfg(target_os = "linux")]
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC_COARSE;
+    #[cfg(not(target_os = "linux"))]
+    const CLOCK: libc::clockid_t = libc::CLOCK_MONOTONIC;
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: fills our own struct; the clock exists wherever we run.
+    unsafe { libc::clock_gettime(CLOCK, &mut now) };
+    now.tv_sec as u64 * 1_000 + now.tv_nsec as u64 / 1_000_000
+}
+
 /// A job that does nothing: what is wanted is the attaching around it.
-pub(crate) struct Wake;
+struct Wake;
 
 impl Job for Wake {
     fn id(&self) -> u64 {

@@ -17,7 +17,10 @@ impl<'py> Raised<'py> {
             // A C extension that fails without saying why; Python's own loop says the same.
             // SAFETY: attached; the message is NUL-terminated.
             unsafe {
-                ffi::PyErr_SetString(ffi::PyExc_SystemError, c"error return without exception set".as_ptr());
+                ffi::PyErr_SetString(
+                    ffi::PyExc_SystemError,
+                    c"error return without exception set".as_ptr(),
+                );
             }
             return Self::take(py);
         }
@@ -33,7 +36,8 @@ impl<'py> Raised<'py> {
 
     #[cfg(not(Py_3_12))]
     fn fetch(_py: Attached<'py>) -> *mut ffi::PyObject {
-        let (mut kind, mut value, mut traceback) = (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
+        let (mut kind, mut value, mut traceback) =
+            (std::ptr::null_mut(), std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: attached; the three slots receive new references or null, and after
         // normalisation `value` is an exception instance that may take its traceback.
         unsafe {
@@ -63,10 +67,17 @@ impl<'py> Raised<'py> {
         format!("{}: {}", name.to_string_lossy(), self.0.to_text())
     }
 
-    /// Is it an instance of this exception type?
-    pub fn is(&self, kind: *mut ffi::PyObject) -> bool {
-        // SAFETY: both are live: `kind` is one of Python's static exception types.
-        unsafe { ffi::PyErr_GivenExceptionMatches(self.0.as_ptr(), kind) != 0 }
+    pub fn is_attribute_error(&self) -> bool {
+        // SAFETY: both are live: the type is one of Python's static exception types.
+        unsafe { ffi::PyErr_GivenExceptionMatches(self.0.as_ptr(), ffi::PyExc_AttributeError) != 0 }
+    }
+
+    /// Is it what [`Context::interrupt`](crate::Context::interrupt) raises?
+    pub fn is_interrupt(&self) -> bool {
+        // SAFETY: as above.
+        unsafe {
+            ffi::PyErr_GivenExceptionMatches(self.0.as_ptr(), ffi::PyExc_KeyboardInterrupt) != 0
+        }
     }
 }
 

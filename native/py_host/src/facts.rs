@@ -7,9 +7,7 @@ use pyo3_ffi as ffi;
 /// `(3, 13, 0)`: of the libpython that is loaded, which may be newer than the one compiled for.
 pub fn version() -> (u8, u8, u8) {
     let text = version_text();
-    let mut parts = text
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|part| part.parse().unwrap_or(0));
+    let mut parts = text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     let mut next = || parts.next().unwrap_or(0);
     (next(), next(), next())
 }

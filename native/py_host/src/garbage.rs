@@ -115,7 +115,11 @@ impl Handle {
     }
 
     /// The object, if `context` is the one it belongs to and has not closed.
-    pub(crate) fn get<'py>(&self, py: Attached<'py>, context: &Arc<Context>) -> Option<Object<'py>> {
+    pub(crate) fn get<'py>(
+        &self,
+        py: Attached<'py>,
+        context: &Arc<Context>,
+    ) -> Option<Object<'py>> {
         if !Arc::ptr_eq(&self.context, context) {
             return None;
         }

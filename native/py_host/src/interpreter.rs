@@ -124,7 +124,11 @@ fn new_sub_interpreter(main: ThreadState, place: Place) -> Result<ThreadState, S
         allow_exec: 0,
         allow_threads: 1,
         allow_daemon_threads: 1,
-        gil: if own { ffi::PyInterpreterConfig_OWN_GIL } else { ffi::PyInterpreterConfig_SHARED_GIL },
+        gil: if own {
+            ffi::PyInterpreterConfig_OWN_GIL
+        } else {
+            ffi::PyInterpreterConfig_SHARED_GIL
+        },
     };
     let _one_at_a_time = LIFECYCLE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut state = ptr::null_mut();

@@ -70,14 +70,17 @@ pub(crate) fn own_thread() -> c_long {
 /// job next lets go of its GIL, so a thread of its own does that.
 pub(crate) fn start(context: &Arc<Context>, id: u64) {
     let context = Arc::clone(context);
-    let spawned = thread::Builder::new().name("py-interrupt".into()).spawn(move || {
-        while context.running() == id && raise_in(&context, id) {
-            thread::sleep(AGAIN);
-        }
-    });
+    let interrupter = thread::Builder::new().name("py-interrupt".into());
     // Without a thread there is no interrupt: the caller has its answer already, and the job ends
     // when it ends.
-    drop(spawned);
+    drop(interrupter.spawn(move || run(&context, id)));
+}
+
+/// The same on this thread, which must be none of Python's.
+pub(crate) fn run(context: &Context, id: u64) {
+    while context.running() == id && raise_in(context, id) {
+        thread::sleep(AGAIN);
+    }
 }
 
 /// False once there is nothing left to interrupt.

@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn every_python_has_exactly_one_default_and_supports_it() {
         for (version, free) in PYTHONS {
-            let defaults: Vec<_> = TABLE.iter().filter(|row| (row.default)(version, free)).collect();
+            let defaults: Vec<_> =
+                TABLE.iter().filter(|row| (row.default)(version, free)).collect();
             assert_eq!(defaults.len(), 1, "{version:?} free-threaded: {free}");
             assert!((defaults[0].supported)(version, free));
         }

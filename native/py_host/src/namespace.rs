@@ -18,7 +18,11 @@ pub enum Missing<'py> {
 
 impl Namespace {
     /// The dictionary, made on first use.
-    pub fn dict<'py>(&self, py: Attached<'py>, worker: &Worker) -> Result<Object<'py>, Missing<'py>> {
+    pub fn dict<'py>(
+        &self,
+        py: Attached<'py>,
+        worker: &Worker,
+    ) -> Result<Object<'py>, Missing<'py>> {
         if self.dict.get().is_none() {
             let fresh = worker.fresh_namespace(py).map_err(Missing::Raised)?;
             // Two workers may race for it; the loser's handle is dropped and collected.

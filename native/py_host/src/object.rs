@@ -21,7 +21,10 @@ impl<'py> Object<'py> {
     ///
     /// # Safety
     /// `ptr` must be null with an exception set, or a reference that nobody else will release.
-    pub unsafe fn from_owned(py: Attached<'py>, ptr: *mut ffi::PyObject) -> Result<Self, Raised<'py>> {
+    pub unsafe fn from_owned(
+        py: Attached<'py>,
+        ptr: *mut ffi::PyObject,
+    ) -> Result<Self, Raised<'py>> {
         match NonNull::new(ptr) {
             Some(ptr) => Ok(Object { ptr, py }),
             None => Err(Raised::take(py)),
@@ -47,7 +50,10 @@ impl<'py> Object<'py> {
     pub fn str(py: Attached<'py>, text: &str) -> Result<Self, Raised<'py>> {
         // SAFETY: the slice is valid UTF-8 of the given length.
         unsafe {
-            let ptr = ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as ffi::Py_ssize_t);
+            let ptr = ffi::PyUnicode_FromStringAndSize(
+                text.as_ptr().cast(),
+                text.len() as ffi::Py_ssize_t,
+            );
             Object::from_owned(py, ptr)
         }
     }
@@ -68,7 +74,10 @@ impl<'py> Object<'py> {
         unsafe { Object::from_owned(py, ffi::PyDict_New()) }
     }
 
-    pub fn tuple<const N: usize>(py: Attached<'py>, items: [Object<'py>; N]) -> Result<Self, Raised<'py>> {
+    pub fn tuple<const N: usize>(
+        py: Attached<'py>,
+        items: [Object<'py>; N],
+    ) -> Result<Self, Raised<'py>> {
         // SAFETY: the new tuple has N slots, each of which takes over one reference.
         unsafe {
             let tuple = Object::from_owned(py, ffi::PyTuple_New(N as ffi::Py_ssize_t))?;
@@ -106,7 +115,9 @@ impl<'py> Object<'py> {
 
     pub fn attr(&self, name: &CStr) -> Result<Self, Raised<'py>> {
         // SAFETY: both are valid for the call.
-        unsafe { Object::from_owned(self.py, ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr())) }
+        unsafe {
+            Object::from_owned(self.py, ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr()))
+        }
     }
 
     pub fn getattr(&self, name: &Object<'py>) -> Result<Self, Raised<'py>> {
@@ -115,11 +126,17 @@ impl<'py> Object<'py> {
     }
 
     /// Calls with an argument tuple and, if there are any, a dictionary of keyword arguments.
-    pub fn call(&self, args: &Object<'py>, kwargs: Option<&Object<'py>>) -> Result<Self, Raised<'py>> {
+    pub fn call(
+        &self,
+        args: &Object<'py>,
+        kwargs: Option<&Object<'py>>,
+    ) -> Result<Self, Raised<'py>> {
         let kwargs = kwargs.map_or(ptr::null_mut(), Object::as_ptr);
         // SAFETY: all three are live, `args` is a tuple and `kwargs` a dict or null, else Python
         // raises SystemError.
-        unsafe { Object::from_owned(self.py, ffi::PyObject_Call(self.as_ptr(), args.as_ptr(), kwargs)) }
+        unsafe {
+            Object::from_owned(self.py, ffi::PyObject_Call(self.as_ptr(), args.as_ptr(), kwargs))
+        }
     }
 
     /// Calls with one positional argument.
@@ -140,29 +157,39 @@ impl<'py> Object<'py> {
 
     pub fn set_item(&self, key: &CStr, value: &Object<'py>) -> Result<(), Raised<'py>> {
         // SAFETY: all are live; the call checks that `self` is a mapping.
-        let status = unsafe { ffi::PyMapping_SetItemString(self.as_ptr(), key.as_ptr(), value.as_ptr()) };
-        if status < 0 { Err(Raised::take(self.py)) } else { Ok(()) }
+        let status =
+            unsafe { ffi::PyMapping_SetItemString(self.as_ptr(), key.as_ptr(), value.as_ptr()) };
+        if status < 0 {
+            Err(Raised::take(self.py))
+        } else {
+            Ok(())
+        }
     }
 
     /// `str(self)` for messages; falls back to a remark, so it never fails.
     pub fn to_text(&self) -> String {
         // SAFETY: `self` is live; the result is a new reference or null with an exception set.
         let text = unsafe { Object::from_owned(self.py, ffi::PyObject_Str(self.as_ptr())) };
-        text.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_else(|| "<no text>".into())
+        text.ok()
+            .and_then(|text| text.as_str().map(str::to_owned))
+            .unwrap_or_else(|| "<no text>".into())
     }
 
     /// The text of a `str`; `None` for other types and for lone surrogates, which UTF-8 cannot hold.
     pub fn as_str(&self) -> Option<&str> {
         let mut length = 0;
         // SAFETY: the call checks the type itself and sets an exception for anything but a str.
-        let data: *const c_char = unsafe { ffi::PyUnicode_AsUTF8AndSize(self.as_ptr(), &mut length) };
+        let data: *const c_char =
+            unsafe { ffi::PyUnicode_AsUTF8AndSize(self.as_ptr(), &mut length) };
         if data.is_null() {
             // SAFETY: attached; drops the exception that the call has set.
             unsafe { ffi::PyErr_Clear() };
             return None;
         }
         // SAFETY: Python keeps this UTF-8 buffer alive as long as the str, which `self` owns.
-        Some(unsafe { std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), length as usize)) })
+        Some(unsafe {
+            std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), length as usize))
+        })
     }
 
     /// Keeps the object beyond this attachment.

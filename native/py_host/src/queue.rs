@@ -2,6 +2,8 @@
 //! between spinning and sleeping.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::{Attached, Rejection, Worker};
@@ -78,12 +80,16 @@ impl Queue {
         self.closed.load(Ordering::SeqCst)
     }
 
-    /// From here on every `push` is refused. The worker learns of it from the job that wakes it.
-    pub fn close(&self, wake: BoxedJob) {
+    /// From here on every `push` is refused.
+    pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Gets the worker to look around. Unlike `push` it works on a closed queue; on a full one it
+    /// is not needed.
+    pub fn wake(&self, job: BoxedJob) {
         self.waiting.fetch_add(1, Ordering::Release);
-        if self.sender.try_send(wake).is_err() {
-            // Full: the worker has plenty to wake up for.
+        if self.sender.try_send(job).is_err() {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -98,17 +104,33 @@ impl Queue {
         Some(job)
     }
 
-    /// The worker's side: waits for the next job, spinning first if traffic is dense.
-    pub fn wait(&self, pace: &mut Pace) -> BoxedJob {
-        let idle_since = Instant::now();
-        let job = pace.spin(idle_since, || self.take()).unwrap_or_else(|| {
-            self.hot.store(false, Ordering::Relaxed);
-            let job = self.receiver.recv().expect("the queue owns a sender itself");
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            job
-        });
+    /// The worker's side: the next job if it comes within microseconds, and if traffic is so
+    /// dense that looking out for it pays.
+    pub fn soon(&self, pace: &mut Pace) -> Option<BoxedJob> {
+        pace.idle_since = Instant::now();
+        let _spinning = pace.dense.then(Spinning::start).flatten()?;
+        loop {
+            // Reading the clock costs as much as a few dozen looks.
+            for _ in 0..32 {
+                std::hint::spin_loop();
+                if let Some(job) = self.take() {
+                    return Some(job);
+                }
+            }
+            if pace.idle_since.elapsed() > SPIN {
+                pace.dense = false;
+                return None;
+            }
+        }
+    }
+
+    /// The worker's side: sleeps until there is a job. Comes after `soon`.
+    pub fn sleep(&self, pace: &mut Pace) -> BoxedJob {
+        self.hot.store(false, Ordering::Relaxed);
+        let job = self.receiver.recv().expect("the queue owns a sender itself");
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         self.hot.store(true, Ordering::Relaxed);
-        pace.dense = idle_since.elapsed() < DENSE;
+        pace.dense = pace.idle_since.elapsed() < DENSE;
         job
     }
 
@@ -119,7 +141,6 @@ impl Queue {
         while self.submitting.load(Ordering::SeqCst) > 0 {
             std::hint::spin_loop();
         }
-        self.hot.store(false, Ordering::Relaxed);
         self.receiver.drain().inspect(|_| {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
         })
@@ -127,40 +148,35 @@ impl Queue {
 }
 
 /// A worker's memory of how busy it has been.
-#[derive(Default)]
 pub struct Pace {
     dense: bool,
+    idle_since: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { dense: false, idle_since: Instant::now() }
+    }
 }
 
 /// Workers that spin right now. One in two cores at most: a core that spins is one that no
 /// scheduler has, and under full load that costs more than the wake-up it saves.
 static SPINNING: AtomicUsize = AtomicUsize::new(0);
 
-impl Pace {
-    fn spin<T>(&self, since: Instant, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-        if !self.dense || SPINNING.fetch_add(1, Ordering::Relaxed) >= most_spinning() {
-            if self.dense {
-                SPINNING.fetch_sub(1, Ordering::Relaxed);
-            }
-            return look();
-        }
-        let found = loop {
-            // Reading the clock costs as much as a few dozen looks.
-            let found = (0..32).find_map(|_| {
-                std::hint::spin_loop();
-                look()
-            });
-            if found.is_some() || since.elapsed() > SPIN {
-                break found;
-            }
-        };
-        SPINNING.fetch_sub(1, Ordering::Relaxed);
-        found
+struct Spinning;
+
+impl Spinning {
+    fn start() -> Option<Spinning> {
+        static MOST: OnceLock<usize> = OnceLock::new();
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let most = *MOST.get_or_init(|| cores().div_ceil(2));
+        let spinning = Spinning;
+        (SPINNING.fetch_add(1, Ordering::Relaxed) < most).then_some(spinning)
     }
 }
 
-fn most_spinning() -> usize {
-    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    let cores = *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
-    cores.div_ceil(2)
+impl Drop for Spinning {
+    fn drop(&mut self) {
+        SPINNING.fetch_sub(1, Ordering::Relaxed);
+    }
 }

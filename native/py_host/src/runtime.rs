@@ -15,6 +15,9 @@ use crate::{Attached, Mode, Object, Raised, StartError, Worker};
 /// Called for a built-in module of ours when an interpreter first imports it.
 pub type ModuleInit = unsafe extern "C" fn() -> *mut ffi::PyObject;
 
+/// Makes what the caller wants to find on each worker again.
+pub type Setup = fn(Attached<'_>, &Worker) -> Result<Box<dyn Any>, String>;
+
 pub struct Config {
     /// The interpreter whose installation (prefix, standard library, venv) is to be used.
     pub executable: String,
@@ -24,8 +27,8 @@ pub struct Config {
     pub stack_size: usize,
     /// Modules compiled into this process.
     pub builtins: Vec<(&'static CStr, ModuleInit)>,
-    /// Prepares what the caller keeps per worker; an error keeps the context from opening.
-    pub setup: fn(Attached<'_>, &Worker) -> Result<Box<dyn Any>, String>,
+    /// Called on each worker before its first job; an error keeps the context from opening.
+    pub setup: Setup,
 }
 
 static RUNTIME: OnceLock<Result<Config, StartError>> = OnceLock::new();
@@ -56,9 +59,12 @@ pub fn get() -> Result<&'static Config, StartError> {
 /// Python remembers the thread that initialised it as its main thread, so it stays for ever.
 fn main_thread(config: Config, answer: mpsc::SyncSender<Result<Config, StartError>>) {
     let result = initialise(&config);
-    let started = result.is_ok();
+    let failed = result.is_err();
     let _ = answer.send(result.map(|()| config));
-    while started {
+    if failed {
+        return;
+    }
+    loop {
         thread::park();
     }
 }
@@ -126,7 +132,11 @@ pub(crate) fn check(status: ffi::PyStatus) -> Result<(), StartError> {
             return Ok(());
         }
         let text = |pointer: *const std::os::raw::c_char| {
-            if pointer.is_null() { "no reason given".into() } else { CStr::from_ptr(pointer).to_string_lossy() }
+            if pointer.is_null() {
+                "no reason given".into()
+            } else {
+                CStr::from_ptr(pointer).to_string_lossy()
+            }
         };
         Err(StartError(format!("Python refused to start: {}", text(status.err_msg))))
     }
@@ -156,7 +166,8 @@ fn put_on_path<'py>(py: Attached<'py>, paths: &[String]) -> Result<(), Raised<'p
     for (index, folder) in paths.iter().enumerate() {
         let folder = Object::str(py, folder)?;
         // SAFETY: both are live; the call checks that `path` is a list.
-        let status = unsafe { ffi::PyList_Insert(path.as_ptr(), index as ffi::Py_ssize_t, folder.as_ptr()) };
+        let status =
+            unsafe { ffi::PyList_Insert(path.as_ptr(), index as ffi::Py_ssize_t, folder.as_ptr()) };
         if status as c_int != 0 {
             return Err(Raised::take(py));
         }

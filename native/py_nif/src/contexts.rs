@@ -1,9 +1,9 @@
 //! The contexts of this node by the pid of their process, which is how everybody names them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, RwLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use py_host::Context;
+use rustc_hash::FxHashMap;
 use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
@@ -33,7 +33,7 @@ impl Resource for Owner {
     }
 }
 
-type Registry = RwLock<HashMap<ErlNifTerm, (Arc<Entry>, ResourceArc<Owner>)>>;
+type Registry = RwLock<FxHashMap<ErlNifTerm, (Arc<Entry>, ResourceArc<Owner>)>>;
 
 fn registry() -> &'static Registry {
     static REGISTRY: OnceLock<Registry> = OnceLock::new();

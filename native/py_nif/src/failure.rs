@@ -57,7 +57,11 @@ impl From<Box<Unconvertible>> for Failure<'_> {
 }
 
 impl Unconvertible {
-    pub fn new(direction: Direction, reason: &'static str, message: impl Into<String>) -> Box<Self> {
+    pub fn new(
+        direction: Direction,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) -> Box<Self> {
         Box::new(Unconvertible { direction, reason, message: message.into(), path: Vec::new() })
     }
 
@@ -124,8 +128,11 @@ pub fn rejection(env: Env<'_>, reason: Rejection) -> Term<'_> {
 /// `{raised, Description, Exception}`. The description is made in Python (`erlang._failure`),
 /// where walking exceptions is at home; whatever goes wrong there, the type and text remain.
 fn describe<'a, 'py>(env: Env<'a>, converter: &Converter<'py>, raised: Raised<'py>) -> Term<'a> {
+    // Made for `Py.Error`, which is Elixir's whoever asks.
+    let converter = &Converter { erlang: false, ..*converter };
     let short = |raised: &Raised<'py>| {
-        let pairs = [("type", convert::type_name(raised.exception())), ("message", raised.to_text())];
+        let pairs =
+            [("type", convert::type_name(raised.exception())), ("message", raised.to_text())];
         Term::map_from_pairs(env, &pairs).expect("two different keys")
     };
     let described = converter

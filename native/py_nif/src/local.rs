@@ -6,12 +6,12 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use lru::LruCache;
 use py_host::{Attached, Kept, Object, Raised, Worker};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use rustler::sys::ErlNifTerm;
 
 use crate::builtin;
@@ -26,6 +26,8 @@ const LONGEST_CODE: usize = 64 * 1024;
 
 pub struct Local {
     pub atom_type: Kept,
+    /// `erlang._atom.existing`
+    existing_atom: Kept,
     pub pid_type: Kept,
     pub ref_type: Kept,
     pub port_type: Kept,
@@ -39,14 +41,14 @@ pub struct Local {
     pub encoder_for: Kept,
     compile_eval: Kept,
     compile_exec: Kept,
-    names: RefCell<HashMap<ErlNifTerm, Rc<Kept>>>,
-    atoms: RefCell<HashMap<ErlNifTerm, Rc<Kept>>>,
-    encoders: RefCell<HashMap<usize, Rc<TypeEncoder>>>,
+    names: RefCell<FxHashMap<ErlNifTerm, Rc<Kept>>>,
+    atoms: RefCell<FxHashMap<ErlNifTerm, Rc<Kept>>>,
+    encoders: RefCell<FxHashMap<usize, Rc<TypeEncoder>>>,
     evals: RefCell<CodeCache>,
     execs: RefCell<CodeCache>,
 }
 
-type CodeCache = LruCache<Box<[u8]>, Rc<Kept>>;
+type CodeCache = LruCache<Box<[u8]>, Rc<Kept>, FxBuildHasher>;
 
 /// How the instances of a type that is not built in are encoded.
 pub struct TypeEncoder {
@@ -97,7 +99,9 @@ pub fn setup(py: Attached<'_>, worker: &Worker) -> Result<Box<dyn Any>, String> 
     builtin::set_mode(worker.context().mode);
     match Local::new(py) {
         Ok(local) => Ok(Box::new(local)),
-        Err(raised) => Err(format!("the Python package `erlang` does not load: {}", raised.to_text())),
+        Err(raised) => {
+            Err(format!("the Python package `erlang` does not load: {}", raised.to_text()))
+        }
     }
 }
 
@@ -108,9 +112,15 @@ impl Local {
         let convert = Object::import(py, c"erlang._convert")?;
         let failure = Object::import(py, c"erlang._failure")?;
         let code = Object::import(py, c"erlang._code")?;
-        let cache = || RefCell::new(LruCache::new(NonZeroUsize::new(MOST_CODE).expect("not zero")));
+        let cache = || {
+            RefCell::new(LruCache::with_hasher(
+                NonZeroUsize::new(MOST_CODE).expect("not zero"),
+                FxBuildHasher,
+            ))
+        };
         Ok(Local {
             atom_type: erlang.attr(c"Atom")?.keep(),
+            existing_atom: Object::import(py, c"erlang._atom")?.attr(c"existing")?.keep(),
             pid_type: native.attr(c"Pid")?.keep(),
             ref_type: native.attr(c"Ref")?.keep(),
             port_type: native.attr(c"Port")?.keep(),
@@ -147,7 +157,7 @@ impl Local {
         text: impl FnOnce() -> String,
     ) -> Result<Object<'py>, Raised<'py>> {
         remember(&self.atoms, py, atom, || {
-            self.atom_type.get(py).call1(&Object::interned(py, &text())?)
+            self.existing_atom.get(py).call1(&Object::interned(py, &text())?)
         })
     }
 
@@ -169,17 +179,25 @@ impl Local {
     }
 
     /// `(body, last)`: code to execute and code to evaluate after it, either of them `None`.
-    pub fn compiled_eval<'py>(&self, source: &Object<'py>, text: &[u8]) -> Result<Object<'py>, Raised<'py>> {
+    pub fn compiled_eval<'py>(
+        &self,
+        source: &Object<'py>,
+        text: &[u8],
+    ) -> Result<Object<'py>, Raised<'py>> {
         compiled(&self.evals, &self.compile_eval, source, text)
     }
 
-    pub fn compiled_exec<'py>(&self, source: &Object<'py>, text: &[u8]) -> Result<Object<'py>, Raised<'py>> {
+    pub fn compiled_exec<'py>(
+        &self,
+        source: &Object<'py>,
+        text: &[u8],
+    ) -> Result<Object<'py>, Raised<'py>> {
         compiled(&self.execs, &self.compile_exec, source, text)
     }
 }
 
 fn remember<'py>(
-    cache: &RefCell<HashMap<ErlNifTerm, Rc<Kept>>>,
+    cache: &RefCell<FxHashMap<ErlNifTerm, Rc<Kept>>>,
     py: Attached<'py>,
     key: ErlNifTerm,
     make: impl FnOnce() -> Result<Object<'py>, Raised<'py>>,
@@ -192,9 +210,15 @@ fn remember<'py>(
     Ok(made)
 }
 
-fn insert_bounded<K: Eq + std::hash::Hash, V>(cache: &RefCell<HashMap<K, V>>, most: usize, key: K, value: V) {
+fn insert_bounded<K: Eq + std::hash::Hash, V>(
+    cache: &RefCell<FxHashMap<K, V>>,
+    most: usize,
+    key: K,
+    value: V,
+) {
     let mut entries = cache.borrow_mut();
-    let evicted = if entries.len() >= most { std::mem::take(&mut *entries) } else { HashMap::new() };
+    let evicted =
+        if entries.len() >= most { std::mem::take(&mut *entries) } else { FxHashMap::default() };
     entries.insert(key, value);
     drop(entries);
     // Releasing a type may run Python code, so the cache is free again by now.

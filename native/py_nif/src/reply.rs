@@ -40,7 +40,7 @@ pub struct Ticket {
 }
 
 /// A term in an environment of its own.
-struct Answer {
+pub struct Answer {
     env: OwnedEnv,
     term: ErlNifTerm,
 }
@@ -126,10 +126,10 @@ impl Ticket {
 /// The worker's right, and duty, to answer.
 pub struct Reply {
     ticket: Arc<Ticket>,
-    to: Option<Address>,
+    to: Address,
 }
 
-/// Where the answer goes if it goes by message; none for casts.
+/// Where the answer goes if it goes by message.
 pub struct Address {
     pub pid: LocalPid,
     pub tag: SavedTerm,
@@ -138,54 +138,54 @@ pub struct Address {
 // SAFETY: a local pid is a plain value that is valid on every thread.
 unsafe impl Send for Address {}
 
-impl Reply {
-    pub fn new(ticket: Arc<Ticket>, to: Option<Address>) -> Reply {
-        Reply { ticket, to }
-    }
-
-    /// Answers with what `make` builds. `tags` is the environment in which the tag was saved.
-    pub fn send(mut self, tags: &OwnedEnv, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) {
-        let Some(to) = self.to.take() else {
-            return;
-        };
-        let answer = OwnedEnv::new();
-        let term = answer.run(|env| make(env).as_c_arg());
-        self.deliver(tags, to, Answer { env: answer, term });
-    }
-
-    fn deliver(&self, tags: &OwnedEnv, to: Address, answer: Answer) {
-        let ticket = &self.ticket;
-        if ticket.state.load(Ordering::Acquire) & BY_MESSAGE == 0 {
-            // SAFETY: nobody looks into the slot before REPLIED is set, below.
-            unsafe { *ticket.slot.get() = Some(answer) };
-            let placed = ticket.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-                (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED).then_some(REPLIED)
-            });
-            if placed.is_ok() {
-                return;
-            }
-            // SAFETY: the submitter left before we were done, so the slot is still ours.
-            let answer = unsafe { (*ticket.slot.get()).take() };
-            return post(ticket, tags, to, answer.expect("put there above"));
-        }
-        post(ticket, tags, to, answer);
+impl Answer {
+    pub fn new(make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> Answer {
+        let env = OwnedEnv::new();
+        let term = env.run(|env| make(env).as_c_arg());
+        Answer { env, term }
     }
 }
 
-fn post(ticket: &Ticket, tags: &OwnedEnv, to: Address, answer: Answer) {
-    if ticket.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
-        return;
+impl Reply {
+    pub fn new(ticket: Arc<Ticket>, to: Address) -> Reply {
+        Reply { ticket, to }
     }
-    answer.env.run(|env| {
-        // SAFETY: the term was made in this environment.
-        let term = unsafe { Term::new(env, answer.term) };
-        let tag = tags.run(|tags| to.tag.load(tags).in_env(env));
-        let message = (tag, term).encode(env);
-        // SAFETY: workers are no threads of the BEAM, so there is no calling process. The message
-        // takes the environment's terms with it; what is left is freed with `answer`. A receiver
-        // that has died needs no answer.
-        unsafe { enif_send(std::ptr::null_mut(), to.pid.as_c_arg(), env.as_c_arg(), message.as_c_arg()) };
-    });
+
+    /// `tags` is the environment in which the tag was saved.
+    pub fn send(self, tags: &OwnedEnv, answer: Answer) {
+        if self.ticket.state.load(Ordering::Acquire) & BY_MESSAGE != 0 {
+            return self.post(tags, answer);
+        }
+        let slot = self.ticket.slot.get();
+        // SAFETY: nobody looks into the slot before REPLIED is set, below.
+        unsafe { *slot = Some(answer) };
+        let placed = self.ticket.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+            (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED).then_some(REPLIED)
+        });
+        if placed.is_err() {
+            // SAFETY: the submitter left before we were done, so the slot is still ours.
+            let answer = unsafe { (*slot).take() };
+            self.post(tags, answer.expect("put there above"));
+        }
+    }
+
+    fn post(self, tags: &OwnedEnv, answer: Answer) {
+        if self.ticket.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
+            return;
+        }
+        answer.env.run(|env| {
+            // SAFETY: the term was made in this environment.
+            let term = unsafe { Term::new(env, answer.term) };
+            let tag = tags.run(|tags| self.to.tag.load(tags).in_env(env));
+            let message = (tag, term).encode(env).as_c_arg();
+            // SAFETY: workers are no threads of the BEAM, so there is no calling process. The
+            // message takes the environment's terms with it, and what is left is freed with
+            // `answer`. A receiver that has died needs no answer.
+            unsafe {
+                enif_send(std::ptr::null_mut(), self.to.pid.as_c_arg(), env.as_c_arg(), message)
+            };
+        });
+    }
 }
 
 /// `{ok, Value}`

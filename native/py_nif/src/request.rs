@@ -11,7 +11,7 @@ use crate::failure::{self, Failure, Outcome};
 use crate::local::Local;
 use crate::object::{self, NamespaceRef};
 use crate::ops;
-use crate::reply::{self, Reply, Ticket};
+use crate::reply::{self, Answer, Reply, Ticket};
 use std::sync::Arc;
 
 pub struct Request {
@@ -39,10 +39,12 @@ impl Scope {
         match self {
             Scope::Context => Ok(worker.namespace(py)),
             Scope::Fresh => Ok(worker.fresh_namespace(py)?),
-            Scope::Private(reference) => reference.0.dict(py, worker).map_err(|missing| match missing {
-                Missing::Elsewhere => Failure::Context(atoms::closed()),
-                Missing::Raised(raised) => raised.into(),
-            }),
+            Scope::Private(reference) => {
+                reference.0.dict(py, worker).map_err(|missing| match missing {
+                    Missing::Elsewhere => Failure::Context(atoms::closed()),
+                    Missing::Raised(raised) => raised.into(),
+                })
+            }
         }
     }
 }
@@ -73,8 +75,11 @@ impl py_host::Job for Request {
             erlang: self.format == Format::Erlang,
         };
         let outcome = self.env.run(|env| ops::run(&converter, &self.scope, self.op.load(env)));
-        let Some(reply) = self.reply.take() else { return };
-        reply.send(&self.env, |env| {
+        let outcome = outcome.map_err(|failure| name_interrupt(failure, worker));
+        if self.reply.is_none() {
+            return;
+        }
+        let answer = Answer::new(|env| {
             let encoded = outcome.and_then(|value| match self.format {
                 Format::Term | Format::Erlang => convert::to_elixir(env, &converter, &value),
                 Format::Object => {
@@ -87,11 +92,20 @@ impl py_host::Job for Request {
                 Err(failure) => failure.encode(env, &converter),
             }
         });
+        worker.finish(py);
+        self.answer(answer);
     }
 
     fn reject(mut self: Box<Self>, reason: Rejection) {
+        self.answer(Answer::new(|env| failure::rejection(env, reason)));
+    }
+}
+
+impl Request {
+    /// Once; a second answer has nowhere to go.
+    fn answer(&mut self, answer: Answer) {
         if let Some(reply) = self.reply.take() {
-            reply.send(&self.env, |env| failure::rejection(env, reason));
+            reply.send(&self.env, answer);
         }
     }
 }
@@ -99,9 +113,19 @@ impl py_host::Job for Request {
 impl Drop for Request {
     /// A panic on the way is answered, too.
     fn drop(&mut self) {
-        if let Some(reply) = self.reply.take() {
-            reply.send(&self.env, |env| failure::rejection(env, Rejection::Closed));
+        if self.reply.is_some() {
+            self.answer(Answer::new(|env| failure::rejection(env, Rejection::Closed)));
         }
+    }
+}
+
+/// A closing context interrupts what runs, and the caller hears of the reason, not of the means.
+fn name_interrupt<'py>(failure: Failure<'py>, worker: &Worker) -> Failure<'py> {
+    match failure {
+        Failure::Raised(raised) if raised.is_interrupt() && worker.context().is_closed() => {
+            Failure::Context(atoms::closed())
+        }
+        other => other,
     }
 }
 

@@ -45,7 +45,8 @@ pub fn view<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Rais
     // SAFETY: `kind` is the type made above, so the instance has our layout, and all fields are
     // filled before anybody sees it. Terms in an environment of its own do not move.
     unsafe {
-        let made = Object::from_owned(kind.py(), ffi::PyType_GenericAlloc(kind.as_ptr().cast(), 0))?;
+        let made =
+            Object::from_owned(kind.py(), ffi::PyType_GenericAlloc(kind.as_ptr().cast(), 0))?;
         let buffer = made.as_ptr().cast::<Buffer>();
         (*buffer).env = enif_alloc_env();
         let env = Env::new(&*buffer, (*buffer).env);
@@ -57,7 +58,11 @@ pub fn view<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Rais
     }
 }
 
-unsafe extern "C" fn get_buffer(object: *mut ffi::PyObject, view: *mut ffi::Py_buffer, flags: c_int) -> c_int {
+unsafe extern "C" fn get_buffer(
+    object: *mut ffi::PyObject,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+) -> c_int {
     // SAFETY: CPython calls this with an instance of ours; the view holds a reference to it, and
     // with it to the bytes, which are read-only.
     unsafe {

@@ -58,7 +58,10 @@ pub fn set_mode(mode: Mode) {
 }
 
 /// A thread that Python code started is none of ours and gets the default's answer.
-unsafe extern "C" fn execution_mode(_module: *mut ffi::PyObject, _none: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe extern "C" fn execution_mode(
+    _module: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     let mode = MODE.get().or_else(|| Mode::parse("auto").ok());
     let name = mode.map_or("worker", |mode| mode.row().execution_mode);
     // SAFETY: CPython calls us attached; the text is copied.
@@ -77,7 +80,8 @@ static SLOTS: Slots<3> = Slots([EXEC, INTERPRETERS, END]);
 #[cfg(Py_3_13)]
 static SLOTS: Slots<4> = Slots([EXEC, INTERPRETERS, NO_GIL, END]);
 
-const EXEC: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot { slot: ffi::Py_mod_exec, value: exec as *mut c_void };
+const EXEC: ffi::PyModuleDef_Slot =
+    ffi::PyModuleDef_Slot { slot: ffi::Py_mod_exec, value: exec as *mut c_void };
 #[cfg(Py_3_12)]
 const INTERPRETERS: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot {
     slot: ffi::Py_mod_multiple_interpreters,
@@ -129,7 +133,8 @@ unsafe extern "C" fn refuse_new(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached with a live type; the format takes one C string.
     unsafe {
-        let format: *const c_char = c"%s values come from the BEAM and cannot be made in Python".as_ptr();
+        let format: *const c_char =
+            c"%s values come from the BEAM and cannot be made in Python".as_ptr();
         ffi::PyErr_Format(ffi::PyExc_TypeError, format, (*kind).tp_name)
     }
 }

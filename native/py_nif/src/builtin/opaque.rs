@@ -50,7 +50,8 @@ pub fn new<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Raise
     // SAFETY: `kind` is one of our types, so the instance has our layout, and both fields are
     // filled before anybody sees it.
     unsafe {
-        let made = Object::from_owned(kind.py(), ffi::PyType_GenericAlloc(kind.as_ptr().cast(), 0))?;
+        let made =
+            Object::from_owned(kind.py(), ffi::PyType_GenericAlloc(kind.as_ptr().cast(), 0))?;
         let opaque = made.as_ptr().cast::<Opaque>();
         (*opaque).env = enif_alloc_env();
         (*opaque).term = enif_make_copy((*opaque).env, term.as_c_arg());
@@ -88,7 +89,11 @@ unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {
     // SAFETY: CPython calls this with an instance of ours.
     let hash = unsafe { term(object) }.hash_internal(0) as ffi::Py_hash_t;
     // Python keeps -1 for errors.
-    if hash == -1 { -2 } else { hash }
+    if hash == -1 {
+        -2
+    } else {
+        hash
+    }
 }
 
 unsafe extern "C" fn repr(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
@@ -101,7 +106,11 @@ unsafe extern "C" fn repr(object: *mut ffi::PyObject) -> *mut ffi::PyObject {
 }
 
 /// Equal when the BEAM calls them equal; ordered in the BEAM's own order.
-unsafe extern "C" fn compare(left: *mut ffi::PyObject, right: *mut ffi::PyObject, operation: c_int) -> *mut ffi::PyObject {
+unsafe extern "C" fn compare(
+    left: *mut ffi::PyObject,
+    right: *mut ffi::PyObject,
+    operation: c_int,
+) -> *mut ffi::PyObject {
     // SAFETY: CPython calls this with an instance of ours on the left. The right one is looked
     // into only when it has the same type.
     unsafe {

@@ -4,7 +4,9 @@ use std::mem::MaybeUninit;
 
 use py_host::{Object, Raised};
 use pyo3_ffi as ffi;
-use rustler::sys::{enif_make_list_from_array, enif_make_map_from_arrays, enif_make_tuple_from_array, ErlNifTerm};
+use rustler::sys::{
+    enif_make_list_from_array, enif_make_map_from_arrays, enif_make_tuple_from_array, ErlNifTerm,
+};
 use rustler::types::map::MapIterator;
 use rustler::types::tuple::get_tuple;
 use rustler::{Atom, Binary, Encoder, Term, TermType};
@@ -19,10 +21,12 @@ pub fn list_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) ->
     })?;
     // SAFETY: the new list has `length` empty slots; each is filled once, with a reference it
     // takes over. If an item fails, the list is released with the rest still empty.
-    let list = unsafe { Object::from_owned(converter.py, ffi::PyList_New(length as ffi::Py_ssize_t)) }
-        .map_err(failed_in("memory"))?;
+    let list =
+        unsafe { Object::from_owned(converter.py, ffi::PyList_New(length as ffi::Py_ssize_t)) }
+            .map_err(failed_in("memory"))?;
     for (index, item) in term.into_list_iterator().expect("a proper list").enumerate() {
-        let item = into(converter, item, depth + 1).map_err(|error| error.inside(|| Step::Index(index)))?;
+        let item = into(converter, item, depth + 1)
+            .map_err(|error| error.inside(|| Step::Index(index)))?;
         // SAFETY: as above.
         unsafe { ffi::PyList_SET_ITEM(list.as_ptr(), index as ffi::Py_ssize_t, item.into_ptr()) };
     }
@@ -43,10 +47,13 @@ pub fn tuple_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -
 /// Terms as a Python tuple.
 pub fn sequence_in<'py>(converter: &Converter<'py>, items: &[Term<'_>], depth: usize) -> In<'py> {
     // SAFETY: as for lists.
-    let tuple = unsafe { Object::from_owned(converter.py, ffi::PyTuple_New(items.len() as ffi::Py_ssize_t)) }
-        .map_err(failed_in("memory"))?;
+    let tuple = unsafe {
+        Object::from_owned(converter.py, ffi::PyTuple_New(items.len() as ffi::Py_ssize_t))
+    }
+    .map_err(failed_in("memory"))?;
     for (index, item) in items.iter().enumerate() {
-        let item = into(converter, *item, depth + 1).map_err(|error| error.inside(|| Step::Index(index)))?;
+        let item = into(converter, *item, depth + 1)
+            .map_err(|error| error.inside(|| Step::Index(index)))?;
         // SAFETY: as for lists.
         unsafe { ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index as ffi::Py_ssize_t, item.into_ptr()) };
     }
@@ -78,7 +85,8 @@ fn pair_in<'py>(
     value: Term<'_>,
     depth: usize,
 ) -> Result<(), Box<crate::failure::Unconvertible>> {
-    let python_key = if key.is_atom() { text::key_in(converter, key) } else { into(converter, key, depth + 1) };
+    let python_key =
+        if key.is_atom() { text::key_in(converter, key) } else { into(converter, key, depth + 1) };
     let python_key = python_key.map_err(|error| error.inside(|| step(key)))?;
     let value = into(converter, value, depth + 1).map_err(|error| error.inside(|| step(key)))?;
     // SAFETY: all are live. The length tells whether the key is new.
@@ -92,14 +100,19 @@ fn pair_in<'py>(
         return Err(refuse_in("unhashable_key", raised.to_text()).inside(|| step(key)));
     }
     if !is_new {
-        return Err(refuse_in("duplicate_key", "another key of this map is equal to it in Python").inside(|| step(key)));
+        return Err(refuse_in("duplicate_key", "another key of this map is equal to it in Python")
+            .inside(|| step(key)));
     }
     Ok(())
 }
 
 /// Keyword arguments, from a keyword list or a map.
-pub fn kwargs_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> Result<Option<Object<'py>>, Box<crate::failure::Unconvertible>> {
-    let wrong = || refuse_in("bad_kwargs", "kwargs are a keyword list or a map with atom or string keys");
+pub fn kwargs_in<'py>(
+    converter: &Converter<'py>,
+    term: Term<'_>,
+) -> Result<Option<Object<'py>>, Box<crate::failure::Unconvertible>> {
+    let wrong =
+        || refuse_in("bad_kwargs", "kwargs are a keyword list or a map with atom or string keys");
     let dict = Object::dict(converter.py).map_err(failed_in("memory"))?;
     let pairs: Vec<(Term<'_>, Term<'_>)> = if term.is_map() {
         MapIterator::new(term).expect("its type says map").collect()
@@ -119,7 +132,9 @@ fn step(key: Term<'_>) -> Step {
     match key.get_type() {
         TermType::Atom => Step::Atom(Atom::from_term(key).expect("its type says atom")),
         TermType::Binary => Step::Text(key.decode().unwrap_or_else(|_| format!("{key:?}"))),
-        TermType::Integer => key.decode().map_or_else(|_| Step::Text(format!("{key:?}")), Step::Index),
+        TermType::Integer => {
+            key.decode().map_or_else(|_| Step::Text(format!("{key:?}")), Step::Index)
+        }
         _ => Step::Text(format!("{key:?}")),
     }
 }
@@ -127,7 +142,11 @@ fn step(key: Term<'_>) -> Step {
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// For a `list` or an instance of a subclass. The list may change while we walk (an item's
     /// conversion may run Python code), so its length is asked anew each time.
-    pub fn list_out(self, list: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+    pub fn list_out(
+        self,
+        list: *mut ffi::PyObject,
+        parents: &Parents<'_>,
+    ) -> Outcome<'py, Term<'a>> {
         let parents = parents.with(list)?;
         // SAFETY: a live list.
         let mut items = Vec::with_capacity(unsafe { ffi::PyList_GET_SIZE(list) } as usize);
@@ -136,23 +155,35 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
             let index = items.len();
             // SAFETY: a new reference, or null and IndexError if another thread shortened it.
             let item = unsafe {
-                Object::from_owned(self.converter.py, ffi::compat::PyList_GetItemRef(list, index as ffi::Py_ssize_t))?
+                Object::from_owned(
+                    self.converter.py,
+                    ffi::compat::PyList_GetItemRef(list, index as ffi::Py_ssize_t),
+                )?
             };
             items.push(self.item_out(item.as_ptr(), &parents, index)?);
         }
         // SAFETY: `items` are terms of this environment.
         Ok(unsafe {
-            Term::new(self.env, enif_make_list_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32))
+            Term::new(
+                self.env,
+                enif_make_list_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32),
+            )
         })
     }
 
     /// For a `tuple` or an instance of a subclass; tuples do not change.
-    pub fn tuple_out(self, tuple: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+    pub fn tuple_out(
+        self,
+        tuple: *mut ffi::PyObject,
+        parents: &Parents<'_>,
+    ) -> Outcome<'py, Term<'a>> {
         let parents = parents.with(tuple)?;
         // SAFETY: a live tuple.
         let size = unsafe { ffi::PyTuple_GET_SIZE(tuple) };
         if size > 0xFF_FFFF {
-            return Err(refuse_out("too_large", "a tuple of this size does not fit on the BEAM").into());
+            return Err(
+                refuse_out("too_large", "a tuple of this size does not fit on the BEAM").into()
+            );
         }
         let mut items = Vec::with_capacity(size as usize);
         for index in 0..size {
@@ -162,11 +193,19 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         }
         // SAFETY: `items` are terms of this environment.
         Ok(unsafe {
-            Term::new(self.env, enif_make_tuple_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32))
+            Term::new(
+                self.env,
+                enif_make_tuple_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32),
+            )
         })
     }
 
-    fn item_out(self, item: *mut ffi::PyObject, parents: &Parents<'_>, index: usize) -> Outcome<'py, ErlNifTerm> {
+    fn item_out(
+        self,
+        item: *mut ffi::PyObject,
+        parents: &Parents<'_>,
+        index: usize,
+    ) -> Outcome<'py, ErlNifTerm> {
         match self.out(item, parents) {
             Ok(term) => Ok(term.as_c_arg()),
             Err(failure) => Err(inside(failure, || Step::Index(index))),
@@ -174,7 +213,11 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     }
 
     /// For a `dict` or an instance of a subclass.
-    pub fn dict_out(self, dict: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+    pub fn dict_out(
+        self,
+        dict: *mut ffi::PyObject,
+        parents: &Parents<'_>,
+    ) -> Outcome<'py, Term<'a>> {
         let parents = parents.with(dict)?;
         // SAFETY: a live dict.
         let size = unsafe { ffi::PyDict_Size(dict) } as usize;
@@ -206,7 +249,8 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         // SAFETY: a live dict; key and value are borrowed from it and made strong at once.
         while unsafe { ffi::PyDict_Next(dict, &mut position, &mut key, &mut value) } != 0 {
             // SAFETY: as above.
-            let (key, value) = unsafe { (Object::from_borrowed(py, key), Object::from_borrowed(py, value)) };
+            let (key, value) =
+                unsafe { (Object::from_borrowed(py, key), Object::from_borrowed(py, value)) };
             visit(key, value)?;
         }
         Ok(())
@@ -235,10 +279,17 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         let mut map = MaybeUninit::uninit();
         // SAFETY: both slices hold that many terms of this environment.
         let made = unsafe {
-            enif_make_map_from_arrays(self.env.as_c_arg(), keys.as_ptr(), values.as_ptr(), keys.len(), map.as_mut_ptr())
+            enif_make_map_from_arrays(
+                self.env.as_c_arg(),
+                keys.as_ptr(),
+                values.as_ptr(),
+                keys.len(),
+                map.as_mut_ptr(),
+            )
         };
         if made == 0 {
-            let text = "two keys are the same on the BEAM, such as the str and the bytes of one text";
+            let text =
+                "two keys are the same on the BEAM, such as the str and the bytes of one text";
             return Err(refuse_out("duplicate_key", text).into());
         }
         // SAFETY: the call has set it to a term of this environment.

@@ -6,9 +6,9 @@ use pyo3_ffi as ffi;
 use rustler::{Encoder, Term};
 
 use super::{failed_in, refuse_in, type_name, Converter, In, Walk};
+use crate::atoms;
 use crate::builtin::{buffer, opaque};
 use crate::object::{self, ObjectRef};
-use crate::atoms;
 
 /// A term that Python may hold, compare and give back.
 pub fn opaque_in<'py>(converter: &Converter<'py>, term: Term<'_>, kind: &Kept) -> In<'py> {
@@ -35,7 +35,10 @@ fn resolve<'py>(converter: &Converter<'py>, reference: &ObjectRef) -> In<'py> {
         if reference.entry.context.is_closed() {
             refuse_in("object_gone", "the context of this object is closed")
         } else {
-            refuse_in("foreign_object", "this object lives in another context; call there, or send a copy of its value")
+            refuse_in(
+                "foreign_object",
+                "this object lives in another context; call there, or send a copy of its value",
+            )
         }
     })
 }
@@ -44,12 +47,17 @@ fn resolve<'py>(converter: &Converter<'py>, reference: &ObjectRef) -> In<'py> {
 pub fn buffer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     let binary = term.map_get(atoms::binary()).ok().filter(|binary| binary.is_binary());
     let binary = binary.ok_or_else(|| refuse_in("bad_struct", "a Py.Buffer holds a binary"))?;
-    buffer::view(&converter.local.buffer_type.get(converter.py), binary).map_err(failed_in("memory"))
+    buffer::view(&converter.local.buffer_type.get(converter.py), binary)
+        .map_err(failed_in("memory"))
 }
 
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// A pid, reference, port or function that comes back.
-    pub fn opaque_out(self, object: *mut ffi::PyObject, kind: *mut ffi::PyTypeObject) -> Option<Term<'a>> {
+    pub fn opaque_out(
+        self,
+        object: *mut ffi::PyObject,
+        kind: *mut ffi::PyTypeObject,
+    ) -> Option<Term<'a>> {
         let local = self.converter.local;
         let ours = [&local.pid_type, &local.ref_type, &local.port_type, &local.fun_type];
         if !ours.iter().any(|ours| ours.as_ptr() == kind.cast()) {

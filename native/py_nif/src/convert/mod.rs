@@ -73,12 +73,18 @@ fn into<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py
         TermType::Ref => handle::reference_in(converter, term),
         TermType::Port => handle::opaque_in(converter, term, &converter.local.port_type),
         TermType::Fun => handle::opaque_in(converter, term, &converter.local.fun_type),
-        TermType::Unknown => Err(refuse_in("unknown", "a term of a kind this version does not know")),
+        TermType::Unknown => {
+            Err(refuse_in("unknown", "a term of a kind this version does not know"))
+        }
     }
 }
 
 /// A Python object as a term.
-pub fn to_elixir<'a, 'py>(env: Env<'a>, converter: &Converter<'py>, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
+pub fn to_elixir<'a, 'py>(
+    env: Env<'a>,
+    converter: &Converter<'py>,
+    object: &Object<'py>,
+) -> Outcome<'py, Term<'a>> {
     let walk = Walk { env, converter };
     walk.out(object.as_ptr(), &Parents::none())
 }
@@ -167,7 +173,8 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
             return Ok(term);
         }
         // SAFETY: a live object has a live type, and the caller keeps the object alive.
-        let (kind, object) = unsafe { (Object::from_borrowed(py, kind.cast()), Object::from_borrowed(py, object)) };
+        let (kind, object) =
+            unsafe { (Object::from_borrowed(py, kind.cast()), Object::from_borrowed(py, object)) };
         match &local.encoder(&kind)?.how {
             How::As(builtin) => self.builtin_out(*builtin, &object, parents),
             How::By(encode) => {
@@ -178,7 +185,12 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         }
     }
 
-    fn builtin_out(self, builtin: Builtin, object: &Object<'py>, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+    fn builtin_out(
+        self,
+        builtin: Builtin,
+        object: &Object<'py>,
+        parents: &Parents<'_>,
+    ) -> Outcome<'py, Term<'a>> {
         let object = object.as_ptr();
         match builtin {
             Builtin::Int => self.int_out(object),

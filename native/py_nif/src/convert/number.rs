@@ -17,7 +17,8 @@ pub fn integer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     let py = converter.py;
     if let Ok(small) = term.decode::<i64>() {
         // SAFETY: attached; a new reference or null with an exception set.
-        return unsafe { Object::from_owned(py, ffi::PyLong_FromLongLong(small)) }.map_err(failed_in("memory"));
+        return unsafe { Object::from_owned(py, ffi::PyLong_FromLongLong(small)) }
+            .map_err(failed_in("memory"));
     }
     let external = term.to_binary();
     let (negative, magnitude) = match external.as_slice() {
@@ -27,11 +28,16 @@ pub fn integer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     };
     // SAFETY: the slice is valid for its length; little-endian, unsigned.
     let value = unsafe {
-        Object::from_owned(py, ffi::_PyLong_FromByteArray(magnitude.as_ptr(), magnitude.len(), 1, 0))
+        Object::from_owned(
+            py,
+            ffi::_PyLong_FromByteArray(magnitude.as_ptr(), magnitude.len(), 1, 0),
+        )
     };
     let value = if negative {
         // SAFETY: a live int.
-        value.and_then(|value| unsafe { Object::from_owned(py, ffi::PyNumber_Negative(value.as_ptr())) })
+        value.and_then(|value| unsafe {
+            Object::from_owned(py, ffi::PyNumber_Negative(value.as_ptr()))
+        })
     } else {
         value
     };
@@ -41,7 +47,8 @@ pub fn integer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
 pub fn float_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     let value: f64 = term.decode().expect("its type says float");
     // SAFETY: attached; a new reference or null with an exception set.
-    unsafe { Object::from_owned(converter.py, ffi::PyFloat_FromDouble(value)) }.map_err(failed_in("memory"))
+    unsafe { Object::from_owned(converter.py, ffi::PyFloat_FromDouble(value)) }
+        .map_err(failed_in("memory"))
 }
 
 impl<'a, 'py> Walk<'a, '_, 'py> {
@@ -58,7 +65,8 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         let magnitude = unsafe { Object::from_owned(py, ffi::PyNumber_Absolute(object))? };
         let bytes = little_endian(&magnitude)?;
         let mut external = vec![VERSION, LARGE_BIG];
-        let too_large = || refuse_out("too_large", "an integer of this size does not fit on the BEAM");
+        let too_large =
+            || refuse_out("too_large", "an integer of this size does not fit on the BEAM");
         external.extend(u32::try_from(bytes.len()).map_err(|_| too_large())?.to_be_bytes());
         external.push((overflow < 0).into());
         external.extend(bytes);
@@ -90,7 +98,9 @@ fn little_endian<'py>(value: &Object<'py>) -> Result<Vec<u8>, Raised<'py>> {
     let size = unsafe { ffi::PyLong_AsLongLong(bits.as_ptr()) } / 8 + 1;
     // SAFETY: attached.
     let size = unsafe { Object::from_owned(py, ffi::PyLong_FromLongLong(size))? };
-    let bytes = value.attr(c"to_bytes")?.call(&Object::tuple(py, [size, Object::str(py, "little")?])?, None)?;
+    let bytes = value
+        .attr(c"to_bytes")?
+        .call(&Object::tuple(py, [size, Object::str(py, "little")?])?, None)?;
     // SAFETY: `to_bytes` returns bytes, which `bytes` keeps alive while we copy.
     Ok(unsafe {
         let data = ffi::PyBytes_AsString(bytes.as_ptr()).cast();

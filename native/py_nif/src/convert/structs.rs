@@ -10,13 +10,20 @@ use pyo3_ffi as ffi;
 use rustler::types::map::MapIterator;
 use rustler::{Atom, Encoder, Env, Term};
 
-use super::{collection, failed_in, handle, into, refuse_in, refuse_out, Converter, In, Parents, Walk};
+use super::{
+    collection, failed_in, handle, into, refuse_in, refuse_out, Converter, In, Parents, Walk,
+};
 use crate::atoms;
 use crate::failure::Outcome;
 use crate::nifs::runtime::template;
 
 /// `None` for a struct without a form of its own, which crosses as the dict of its fields.
-pub fn struct_in<'py>(converter: &Converter<'py>, term: Term<'_>, name: Term<'_>, depth: usize) -> Option<In<'py>> {
+pub fn struct_in<'py>(
+    converter: &Converter<'py>,
+    term: Term<'_>,
+    name: Term<'_>,
+    depth: usize,
+) -> Option<In<'py>> {
     let is = |atom: Atom| atom.as_c_arg() == name.as_c_arg();
     let made = if is(atoms::py_object()) {
         handle::object_in(converter, term)
@@ -59,7 +66,12 @@ const DATETIME_FIELDS: [&str; 11] = [
 ];
 
 /// Calls `erlang._convert.<function>` with the values of the named fields.
-fn made_by<'py>(converter: &Converter<'py>, function: &CStr, term: Term<'_>, fields: &[&str]) -> In<'py> {
+fn made_by<'py>(
+    converter: &Converter<'py>,
+    function: &CStr,
+    term: Term<'_>,
+    fields: &[&str],
+) -> In<'py> {
     let env = term.get_env();
     let calendar = term.map_get(atoms::calendar());
     if calendar.is_ok_and(|calendar| calendar.as_c_arg() != atoms::iso_calendar().as_c_arg()) {
@@ -70,10 +82,15 @@ fn made_by<'py>(converter: &Converter<'py>, function: &CStr, term: Term<'_>, fie
         .map(|field| {
             let value = term.map_get(Atom::from_str(env, field).expect("a short name"))?;
             // `{value, precision}`; Python's microseconds have no precision to keep.
-            if *field == "microsecond" { value.decode().map(|(value, _): (Term<'_>, Term<'_>)| value) } else { Ok(value) }
+            if *field == "microsecond" {
+                value.decode().map(|(value, _): (Term<'_>, Term<'_>)| value)
+            } else {
+                Ok(value)
+            }
         })
         .collect();
-    let values = values.map_err(|_| refuse_in("bad_struct", "the struct lacks one of its fields"))?;
+    let values =
+        values.map_err(|_| refuse_in("bad_struct", "the struct lacks one of its fields"))?;
     let arguments = collection::sequence_in(converter, &values, 0)?;
     let convert = converter.local.convert.get(converter.py);
     convert
@@ -85,7 +102,8 @@ fn made_by<'py>(converter: &Converter<'py>, function: &CStr, term: Term<'_>, fie
 /// A `MapSet`: its members are the keys of its `map` field.
 fn set_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
     let members = term.map_get(atoms::map()).ok().and_then(MapIterator::new);
-    let members = members.ok_or_else(|| refuse_in("bad_struct", "the MapSet has no members field"))?;
+    let members =
+        members.ok_or_else(|| refuse_in("bad_struct", "the MapSet has no members field"))?;
     // SAFETY: attached; a new, empty set or null with an exception set.
     let set = unsafe { Object::from_owned(converter.py, ffi::PySet_New(std::ptr::null_mut())) }
         .map_err(failed_in("memory"))?;
@@ -120,11 +138,16 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         tagged: &Object<'py>,
         parents: &Parents<'_>,
     ) -> Outcome<'py, Term<'a>> {
-        let malformed = || refuse_out("encoder", "an encoder of erlang._convert returned no tagged tuple");
+        let malformed =
+            || refuse_out("encoder", "an encoder of erlang._convert returned no tagged tuple");
         let item = |index: usize| {
             // SAFETY: bounds and type are checked by the call; the tuple keeps its items alive.
             let item = unsafe { ffi::PyTuple_GetItem(tagged.as_ptr(), index as ffi::Py_ssize_t) };
-            if item.is_null() { None } else { Some(item) }
+            if item.is_null() {
+                None
+            } else {
+                Some(item)
+            }
         };
         // SAFETY: the item is alive as long as the tuple.
         let tag = item(0).map(|tag| unsafe { Object::from_borrowed(self.converter.py, tag) });
@@ -155,7 +178,8 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     /// A decimal where the BEAM has no `Decimal`: exact, as text.
     fn str_of(self, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
         // SAFETY: a live object; a new reference or null with an exception set.
-        let text = unsafe { Object::from_owned(self.converter.py, ffi::PyObject_Str(object.as_ptr()))? };
+        let text =
+            unsafe { Object::from_owned(self.converter.py, ffi::PyObject_Str(object.as_ptr()))? };
         self.str_out(text.as_ptr())
     }
 

@@ -12,8 +12,9 @@ use crate::failure::Outcome;
 
 /// UTF-8 is text, anything else is bytes.
 pub fn binary_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
-    let binary = Binary::from_term(term)
-        .map_err(|_| refuse_in("bitstring", "a bitstring that is not whole bytes has no Python form"))?;
+    let binary = Binary::from_term(term).map_err(|_| {
+        refuse_in("bitstring", "a bitstring that is not whole bytes has no Python form")
+    })?;
     let data = binary.as_slice();
     let made = match std::str::from_utf8(data) {
         Ok(text) => python_str(converter, text),
@@ -29,16 +30,27 @@ pub fn python_str<'py>(converter: &Converter<'py>, text: &str) -> Result<Object<
     // Known to be ASCII, so Python need not look at every byte again.
     // SAFETY: a new ASCII string of that length, filled before anybody else sees it.
     unsafe {
-        let made = Object::from_owned(converter.py, ffi::PyUnicode_New(text.len() as ffi::Py_ssize_t, 127))?;
-        ptr::copy_nonoverlapping(text.as_ptr(), ffi::PyUnicode_1BYTE_DATA(made.as_ptr()), text.len());
+        let made = Object::from_owned(
+            converter.py,
+            ffi::PyUnicode_New(text.len() as ffi::Py_ssize_t, 127),
+        )?;
+        ptr::copy_nonoverlapping(
+            text.as_ptr(),
+            ffi::PyUnicode_1BYTE_DATA(made.as_ptr()),
+            text.len(),
+        );
         Ok(made)
     }
 }
 
-pub fn python_bytes<'py>(converter: &Converter<'py>, data: &[u8]) -> Result<Object<'py>, Raised<'py>> {
+pub fn python_bytes<'py>(
+    converter: &Converter<'py>,
+    data: &[u8],
+) -> Result<Object<'py>, Raised<'py>> {
     // SAFETY: Python copies the slice.
     unsafe {
-        let made = ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as ffi::Py_ssize_t);
+        let made =
+            ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as ffi::Py_ssize_t);
         Object::from_owned(converter.py, made)
     }
 }
@@ -103,7 +115,11 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         // SAFETY: only addresses are compared.
         let atom = unsafe {
             if object == ffi::Py_None() {
-                if self.converter.erlang { atoms::none() } else { atoms::nil() }
+                if self.converter.erlang {
+                    atoms::none()
+                } else {
+                    atoms::nil()
+                }
             } else if object == ffi::Py_True() {
                 atoms::true_()
             } else if object == ffi::Py_False() {

@@ -11,7 +11,12 @@ use crate::{atoms, contexts};
 
 /// Makes the calling process a context. Answers `{Tag, ok | {error, Message}}`.
 #[rustler::nif]
-fn context_open<'a>(env: Env<'a>, mode: Term<'a>, config: Term<'a>, tag: Term<'a>) -> NifResult<Term<'a>> {
+fn context_open<'a>(
+    env: Env<'a>,
+    mode: Term<'a>,
+    config: Term<'a>,
+    tag: Term<'a>,
+) -> NifResult<Term<'a>> {
     let capacity = config.map_get(atoms::max_queue())?.decode()?;
     let opened = Mode::parse(&mode.atom_to_string()?).and_then(|mode| {
         let tagged = Tagged::new(env, tag);
@@ -62,6 +67,7 @@ fn context_info<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
         (atoms::interp_id(), info.interpreter_id.encode(env)),
         (atoms::queue(), info.waiting.encode(env)),
         (atoms::running(), info.running.encode(env)),
+        (atoms::busy(), (info.busy.as_micros() as u64).encode(env)),
         (atoms::objects(), info.objects.encode(env)),
         (atoms::served(), info.served.encode(env)),
     ];

@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_micros(3);
 /// With more requests than that before ours, the slot will not be filled in time.
 const SHORT_QUEUE: usize = 3;
 
+/// A job that has been running for so long may well run for longer.
+const LONG: Duration = Duration::from_millis(10);
+
 /// When the preferred context of a pool is busy: so many others are asked whether they are idle.
 const MOST_NEIGHBOURS: usize = 16;
 
@@ -37,7 +40,9 @@ fn request_submit<'a>(
         Target::Here(entry) => entry,
         Target::Unopened(index) => return Ok((atoms::unopened(), index).encode(env)),
         Target::Remote => return Ok(atoms::remote().encode(env)),
-        Target::Gone => return Ok((atoms::error(), (atoms::context(), atoms::not_found())).encode(env)),
+        Target::Gone => {
+            return Ok((atoms::error(), (atoms::context(), atoms::not_found())).encode(env))
+        }
     };
     let is = |atom: Atom| kind.as_c_arg() == atom.as_c_arg();
     let context = &entry.context;
@@ -50,7 +55,7 @@ fn request_submit<'a>(
         op: save(&own, op),
         scope: parse_scope(scope)?,
         format: parse_format(format)?,
-        reply: address.map(|address| Reply::new(Arc::clone(&ticket), Some(address))),
+        reply: address.map(|address| Reply::new(Arc::clone(&ticket), address)),
         env: own,
     };
     if let Err((reason, job)) = context.submit(Box::new(request)) {
@@ -109,7 +114,9 @@ impl Target {
         if let Some(&[slots, index]) = tuple(env, &target) {
             // SAFETY: both are parts of a term of this environment.
             let (slots, index) = unsafe { (Term::new(env, slots), Term::new(env, index)) };
-            let slots = tuple(env, &slots).filter(|slots| !slots.is_empty()).ok_or(rustler::Error::BadArg)?;
+            let slots = tuple(env, &slots)
+                .filter(|slots| !slots.is_empty())
+                .ok_or(rustler::Error::BadArg)?;
             return Ok(choose(env, slots, index.decode::<usize>()? % slots.len()));
         }
         match object::from_term(target) {
@@ -119,7 +126,8 @@ impl Target {
     }
 }
 
-/// The preferred context unless it is busy and another one is idle.
+/// The preferred context unless it is busy and another one is idle. If none is idle at this very
+/// instant, at least none that is stuck in a long job while another one has just begun.
 fn choose(env: Env<'_>, slots: &[ErlNifTerm], preferred: usize) -> Target {
     // SAFETY: the slots are parts of a term of this environment.
     let at = |index: usize| contexts::find(unsafe { Term::new(env, slots[index]) });
@@ -129,16 +137,23 @@ fn choose(env: Env<'_>, slots: &[ErlNifTerm], preferred: usize) -> Target {
     if first.context.is_idle() {
         return Target::Here(first);
     }
+    let mut best = first;
     let mut unopened = None;
     for step in 1..slots.len().min(MOST_NEIGHBOURS) {
         let index = (preferred + step) % slots.len();
         match at(index) {
             Some(entry) if entry.context.is_idle() => return Target::Here(entry),
+            Some(entry) if load(&entry) < load(&best) => best = entry,
             Some(_) => {}
             None => unopened = unopened.or(Some(index)),
         }
     }
-    unopened.map_or(Target::Here(first), Target::Unopened)
+    unopened.map_or(Target::Here(best), Target::Unopened)
+}
+
+/// In a long job or not, then how many wait: ties leave a request where it prefers to be.
+fn load(entry: &Entry) -> (bool, usize) {
+    (entry.context.busy() >= LONG, entry.context.waiting())
 }
 
 fn tuple<'t>(env: Env<'_>, term: &'t Term<'_>) -> Option<&'t [ErlNifTerm]> {

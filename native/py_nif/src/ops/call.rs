@@ -60,7 +60,13 @@ pub fn import<'py>(converter: &Converter<'py>, module: Term<'_>) -> Outcome<'py,
         unsafe {
             let level = 0;
             let nothing = std::ptr::null_mut();
-            let root = ffi::PyImport_ImportModuleLevelObject(name.as_ptr(), nothing, nothing, nothing, level);
+            let root = ffi::PyImport_ImportModuleLevelObject(
+                name.as_ptr(),
+                nothing,
+                nothing,
+                nothing,
+                level,
+            );
             drop(Object::from_owned(converter.py, root)?);
             return Ok(Object::from_owned(converter.py, ffi::PyImport_GetModule(name.as_ptr()))?);
         }
@@ -70,7 +76,11 @@ pub fn import<'py>(converter: &Converter<'py>, module: Term<'_>) -> Outcome<'py,
 }
 
 /// `object.name`, where the name may be dotted: `Path.home`.
-fn attribute<'py>(converter: &Converter<'py>, object: Object<'py>, attribute: Term<'_>) -> Outcome<'py, Object<'py>> {
+fn attribute<'py>(
+    converter: &Converter<'py>,
+    object: Object<'py>,
+    attribute: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
     let name = name(converter, attribute)?;
     match name.as_str() {
         Some(text) if text.contains('.') => {
@@ -85,7 +95,11 @@ fn attribute<'py>(converter: &Converter<'py>, object: Object<'py>, attribute: Te
 }
 
 /// A function that the user's own code defined, in the namespace it was defined in.
-fn from_namespace<'py>(converter: &Converter<'py>, scope: &Scope, function: Term<'_>) -> Outcome<'py, Object<'py>> {
+fn from_namespace<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    function: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
     let namespace = scope.namespace(converter)?;
     let name = name(converter, function)?;
     let mut found = std::ptr::null_mut();
@@ -104,13 +118,19 @@ fn from_namespace<'py>(converter: &Converter<'py>, scope: &Scope, function: Term
 /// `NameError`, as Python code that named the function would have got.
 fn undefined<'py>(converter: &Converter<'py>, name: &Object<'py>) -> Raised<'py> {
     // SAFETY: attached; the format takes one object.
-    unsafe { ffi::PyErr_Format(ffi::PyExc_NameError, c"name '%U' is not defined".as_ptr(), name.as_ptr()) };
+    unsafe {
+        ffi::PyErr_Format(ffi::PyExc_NameError, c"name '%U' is not defined".as_ptr(), name.as_ptr())
+    };
     Raised::take(converter.py)
 }
 
 type Arguments<'py> = (Object<'py>, Option<Object<'py>>);
 
-fn arguments<'py>(converter: &Converter<'py>, args: Term<'_>, kwargs: Term<'_>) -> Outcome<'py, Arguments<'py>> {
+fn arguments<'py>(
+    converter: &Converter<'py>,
+    args: Term<'_>,
+    kwargs: Term<'_>,
+) -> Outcome<'py, Arguments<'py>> {
     let items: Vec<Term<'_>> = args.decode().map_err(|_| {
         Unconvertible::new(Direction::ToPython, "bad_args", "the arguments of a call are a list")
     })?;
@@ -124,9 +144,14 @@ pub fn name<'py>(converter: &Converter<'py>, name: Term<'_>) -> Outcome<'py, Obj
     if name.is_atom() {
         return Ok(converter.local.name(converter.py, name.as_c_arg(), || atom_text(name))?);
     }
-    let text = Binary::from_term(name).ok().and_then(|binary| std::str::from_utf8(binary.as_slice()).ok());
+    let text =
+        Binary::from_term(name).ok().and_then(|binary| std::str::from_utf8(binary.as_slice()).ok());
     let text = text.ok_or_else(|| {
-        Unconvertible::new(Direction::ToPython, "bad_name", format!("{name:?} is no name: atoms and strings are"))
+        Unconvertible::new(
+            Direction::ToPython,
+            "bad_name",
+            format!("{name:?} is no name: atoms and strings are"),
+        )
     })?;
     Ok(Object::interned(converter.py, text)?)
 }

@@ -10,7 +10,12 @@ use crate::request::Scope;
 
 /// The value of the last expression. With `vars`, the code runs in a copy of its namespace that
 /// has them in it: functions and comprehensions see them like any global, and nothing stays behind.
-pub fn eval<'py>(converter: &Converter<'py>, scope: &Scope, code: Term<'_>, vars: Term<'_>) -> Outcome<'py, Object<'py>> {
+pub fn eval<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    code: Term<'_>,
+    vars: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
     let vars = convert::keywords(converter, vars)?;
     let (source, text) = source(converter, code)?;
     let compiled = converter.local.compiled_eval(&source, text)?;
@@ -26,7 +31,9 @@ pub fn eval<'py>(converter: &Converter<'py>, scope: &Scope, code: Term<'_>, vars
     }
     // SAFETY: `compile_eval` returns a pair, and `compiled` keeps its items alive.
     let (body, last) = unsafe {
-        let item = |index| Object::from_borrowed(converter.py, ffi::PyTuple_GET_ITEM(compiled.as_ptr(), index));
+        let item = |index| {
+            Object::from_borrowed(converter.py, ffi::PyTuple_GET_ITEM(compiled.as_ptr(), index))
+        };
         (item(0), item(1))
     };
     if !body.is_none() {
@@ -38,7 +45,11 @@ pub fn eval<'py>(converter: &Converter<'py>, scope: &Scope, code: Term<'_>, vars
     run(&last, &namespace)
 }
 
-pub fn exec<'py>(converter: &Converter<'py>, scope: &Scope, code: Term<'_>) -> Outcome<'py, Object<'py>> {
+pub fn exec<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    code: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
     let (source, text) = source(converter, code)?;
     let compiled = converter.local.compiled_exec(&source, text)?;
     run(&compiled, &scope.namespace(converter)?)
@@ -46,12 +57,16 @@ pub fn exec<'py>(converter: &Converter<'py>, scope: &Scope, code: Term<'_>) -> O
 
 fn run<'py>(code: &Object<'py>, namespace: &Object<'py>) -> Outcome<'py, Object<'py>> {
     // SAFETY: a live code object and a live dict.
-    let value = unsafe { ffi::PyEval_EvalCode(code.as_ptr(), namespace.as_ptr(), namespace.as_ptr()) };
+    let value =
+        unsafe { ffi::PyEval_EvalCode(code.as_ptr(), namespace.as_ptr(), namespace.as_ptr()) };
     // SAFETY: a new reference or null with an exception set.
     Ok(unsafe { Object::from_owned(code.py(), value)? })
 }
 
-fn source<'py, 't>(converter: &Converter<'py>, code: Term<'t>) -> Outcome<'py, (Object<'py>, &'t [u8])> {
+fn source<'py, 't>(
+    converter: &Converter<'py>,
+    code: Term<'t>,
+) -> Outcome<'py, (Object<'py>, &'t [u8])> {
     let bytes = Binary::from_term(code).ok().map(|binary| binary.as_slice());
     let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(|| {
         Unconvertible::new(Direction::ToPython, "bad_code", "source code is a UTF-8 string")

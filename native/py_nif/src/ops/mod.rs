@@ -14,7 +14,11 @@ use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
 
 /// Runs one operation. The tuple comes from `Py.Request`, which has looked at the shapes.
-pub fn run<'py>(converter: &Converter<'py>, scope: &Scope, op: Term<'_>) -> Outcome<'py, Object<'py>> {
+pub fn run<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    op: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
     let parts = get_tuple(op).unwrap_or_default();
     let Some((name, arguments)) = parts.split_first() else {
         return Err(unknown(op));
@@ -28,14 +32,22 @@ pub fn run<'py>(converter: &Converter<'py>, scope: &Scope, op: Term<'_>) -> Outc
         [code] if is(atoms::exec()) => code::exec(converter, scope, code),
         [module] if is(atoms::import()) => call::import(converter, module),
         [object, name] if is(atoms::getattr()) => object::getattr(converter, object, name),
-        [object, name, default] if is(atoms::getattr()) => object::getattr_or(converter, object, name, default),
-        [object, name, value] if is(atoms::setattr()) => object::setattr(converter, object, name, value),
-        [object, args, kwargs] if is(atoms::call_object()) => call::call_object(converter, object, args, kwargs),
+        [object, name, default] if is(atoms::getattr()) => {
+            object::getattr_or(converter, object, name, default)
+        }
+        [object, name, value] if is(atoms::setattr()) => {
+            object::setattr(converter, object, name, value)
+        }
+        [object, args, kwargs] if is(atoms::call_object()) => {
+            call::call_object(converter, object, args, kwargs)
+        }
         [object, name, args, kwargs] if is(atoms::call_method()) => {
             call::call_method(converter, object, name, args, kwargs)
         }
         [object, key] if is(atoms::get_item()) => object::get_item(converter, object, key),
-        [object, key, value] if is(atoms::set_item()) => object::set_item(converter, object, key, value),
+        [object, key, value] if is(atoms::set_item()) => {
+            object::set_item(converter, object, key, value)
+        }
         [object] if is(atoms::to_term()) => object::itself(converter, object),
         [object] if is(atoms::type_()) => object::type_name(converter, object),
         [object] if is(atoms::dir()) => object::dir(converter, object),
@@ -47,5 +59,10 @@ pub fn run<'py>(converter: &Converter<'py>, scope: &Scope, op: Term<'_>) -> Outc
 }
 
 fn unknown<'py>(op: Term<'_>) -> crate::failure::Failure<'py> {
-    Unconvertible::new(Direction::ToPython, "unknown_operation", format!("no operation looks like {op:?}")).into()
+    Unconvertible::new(
+        Direction::ToPython,
+        "unknown_operation",
+        format!("no operation looks like {op:?}"),
+    )
+    .into()
 }

@@ -14,7 +14,11 @@ pub fn itself<'py>(converter: &Converter<'py>, object: Term<'_>) -> Answer<'py> 
     Ok(convert::to_python(converter, object)?)
 }
 
-pub fn getattr<'py>(converter: &Converter<'py>, object: Term<'_>, attribute: Term<'_>) -> Answer<'py> {
+pub fn getattr<'py>(
+    converter: &Converter<'py>,
+    object: Term<'_>,
+    attribute: Term<'_>,
+) -> Answer<'py> {
     Ok(itself(converter, object)?.getattr(&name(converter, attribute)?)?)
 }
 
@@ -27,17 +31,23 @@ pub fn getattr_or<'py>(
 ) -> Answer<'py> {
     let default = itself(converter, default)?;
     match itself(converter, object)?.getattr(&name(converter, attribute)?) {
-        // SAFETY: a static exception type.
-        Err(raised) if raised.is(unsafe { ffi::PyExc_AttributeError }) => Ok(default),
+        Err(raised) if raised.is_attribute_error() => Ok(default),
         found => Ok(found?),
     }
 }
 
-pub fn setattr<'py>(converter: &Converter<'py>, object: Term<'_>, attribute: Term<'_>, value: Term<'_>) -> Answer<'py> {
+pub fn setattr<'py>(
+    converter: &Converter<'py>,
+    object: Term<'_>,
+    attribute: Term<'_>,
+    value: Term<'_>,
+) -> Answer<'py> {
     let value = itself(converter, value)?;
     let (object, attribute) = (itself(converter, object)?, name(converter, attribute)?);
     // SAFETY: all are live.
-    done(converter, unsafe { ffi::PyObject_SetAttr(object.as_ptr(), attribute.as_ptr(), value.as_ptr()) })
+    done(converter, unsafe {
+        ffi::PyObject_SetAttr(object.as_ptr(), attribute.as_ptr(), value.as_ptr())
+    })
 }
 
 pub fn get_item<'py>(converter: &Converter<'py>, object: Term<'_>, key: Term<'_>) -> Answer<'py> {
@@ -46,7 +56,12 @@ pub fn get_item<'py>(converter: &Converter<'py>, object: Term<'_>, key: Term<'_>
     made(converter, unsafe { ffi::PyObject_GetItem(object.as_ptr(), key.as_ptr()) })
 }
 
-pub fn set_item<'py>(converter: &Converter<'py>, object: Term<'_>, key: Term<'_>, value: Term<'_>) -> Answer<'py> {
+pub fn set_item<'py>(
+    converter: &Converter<'py>,
+    object: Term<'_>,
+    key: Term<'_>,
+    value: Term<'_>,
+) -> Answer<'py> {
     let (key, value) = (itself(converter, key)?, itself(converter, value)?);
     let object = itself(converter, object)?;
     // SAFETY: all are live.
@@ -93,5 +108,9 @@ fn made<'py>(converter: &Converter<'py>, result: *mut ffi::PyObject) -> Answer<'
 
 /// What a C API function returned that answers with success or -1.
 fn done<'py>(converter: &Converter<'py>, status: std::ffi::c_int) -> Answer<'py> {
-    if status < 0 { Err(Raised::take(converter.py).into()) } else { Ok(Object::none(converter.py)) }
+    if status < 0 {
+        Err(Raised::take(converter.py).into())
+    } else {
+        Ok(Object::none(converter.py))
+    }
 }

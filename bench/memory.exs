@@ -1,0 +1,99 @@
+# Does memory stay where it was, and what does a context take?
+
+Code.require_file("support/bench.exs", __DIR__)
+
+defmodule Bench.Memory do
+  @moduledoc false
+
+  @times 100_000
+  @contexts 16
+
+  def run do
+    Bench.header("Does memory stay where it was, and what does a context take?")
+    {:ok, context} = Py.Context.new()
+
+    Bench.table(["#{Bench.number(@times)} times", "before", "after", "change", "per call"], [
+      resident_row("eval, the same code", fn n -> same(context, n) end),
+      resident_row("eval, other code each time", fn n -> other(context, n) end),
+      resident_row("object made and dropped", fn n -> object(context, n) end)
+    ])
+
+    blocks(context)
+    :ok = Py.Context.stop(context)
+
+    head = ["#{@contexts} contexts", "opened, each", "memory, each", "closed, each", "left behind"]
+    Bench.table(head, Enum.map(Bench.modes(), &mode/1))
+  end
+
+  defp same(context, _n), do: {:ok, 2} = Py.Context.eval(context, "1 + 1")
+  defp other(context, n), do: {:ok, _value} = Py.Context.eval(context, "#{n} + 1")
+
+  defp object(context, _n),
+    do: {:ok, %Py.Object{}} = Py.Context.call(context, :builtins, :object, [], return: :object)
+
+  # A first tenth fills caches and lets the allocators take what they will keep.
+  defp resident_row(name, work) do
+    times(work, 1..div(@times, 10))
+    before = Bench.resident()
+    {elapsed, :ok} = Bench.timed(fn -> times(work, (@times + 1)..(2 * @times)) end)
+    now = Bench.resident()
+
+    [name, kilobytes(before), kilobytes(now), kilobytes(now - before), per_call(elapsed)]
+  end
+
+  # In a process that ends, so that its garbage goes with it. It is told apart by the monitor's
+  # message, which comes when the process is gone for good.
+  defp times(work, range) do
+    {_pid, monitor} = spawn_monitor(fn -> Enum.each(range, work) end)
+    receive do: ({:DOWN, ^monitor, :process, _pid, :normal} -> :ok)
+  end
+
+  # Python's own count of the pieces of memory in use, which knows of no caches and no pages.
+  defp blocks(context) do
+    times(&object(context, &1), 1..1_000)
+    before = allocated(context)
+    times(&object(context, &1), 1..@times)
+    now = allocated(context)
+
+    Bench.puts(
+      "Blocks in use (sys.getallocatedblocks) before and after #{Bench.number(@times)} objects: " <>
+        "#{Bench.number(before)} and #{Bench.number(now)}, so #{now - before} are left.\n"
+    )
+  end
+
+  # The first request releases what has been dropped, the second one counts.
+  defp allocated(context) do
+    {:ok, _collected} = Py.Context.call(context, :gc, :collect)
+    {:ok, blocks} = Py.Context.call(context, :sys, :getallocatedblocks)
+    blocks
+  end
+
+  defp mode(mode) do
+    # The first one also pays for what all of them share.
+    :ok = Py.Context.stop(open(mode))
+
+    before = Bench.resident()
+    {opened, contexts} = Bench.timed(fn -> for _ <- 1..@contexts, do: open(mode) end)
+    full = Bench.resident()
+    {closed, _oks} = Bench.timed(fn -> Enum.each(contexts, &Py.Context.stop/1) end)
+
+    [
+      "mode #{mode}",
+      milliseconds(opened),
+      kilobytes(div(full - before, @contexts)),
+      milliseconds(closed),
+      kilobytes(Bench.resident() - before)
+    ]
+  end
+
+  defp open(mode) do
+    {:ok, context} = Py.Context.new(mode: mode)
+    context
+  end
+
+  defp milliseconds(total), do: Bench.number(total / @contexts / 1.0e6, 2) <> " ms"
+  defp per_call(total), do: Bench.number(total / @times / 1.0e3, 2) <> " us"
+  defp kilobytes(value), do: Bench.number(value) <> " kB"
+end
+
+Bench.Memory.run()

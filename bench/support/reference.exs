@@ -1,0 +1,48 @@
+defmodule Bench.Reference do
+  @moduledoc false
+
+  # What a call could cost without Python: the NIFs of native/bench_ref, which is built here on
+  # demand and is no part of the library.
+
+  @crate Path.expand("../../native/bench_ref", __DIR__)
+  @target Path.expand("../../native/target/bench", __DIR__)
+
+  @doc "Builds the crate, which takes a moment the first time, and loads it."
+  def load do
+    arguments = ~w(build --release --quiet --locked)
+
+    case System.cmd("cargo", arguments, cd: @crate, env: [{"CARGO_TARGET_DIR", @target}]) do
+      {_output, 0} -> load_library()
+      {_output, status} -> raise "cargo ended with status #{status}; its messages are above"
+    end
+  end
+
+  # The BEAM adds .so itself, on macOS too, where cargo calls it .dylib.
+  defp load_library do
+    release = Path.join(@target, "release")
+    library = Path.join(release, "libbench_ref")
+
+    if not File.exists?(library <> ".so"),
+      do: File.cp!(library <> ".dylib", library <> ".so")
+
+    :ok = :erlang.load_nif(String.to_charlist(library), 0)
+  end
+
+  @doc "Enters native code and returns."
+  def noop, do: :erlang.nif_error(:not_loaded)
+
+  @doc "Asks a thread for an answer that sleeps while it has nothing to do."
+  def ping(:parked), do: answer(&ping_parked/2)
+
+  # The same from a thread that keeps looking for 20 microseconds before it sleeps.
+  def ping(:spinning), do: answer(&ping_spinning/2)
+
+  defp answer(ping) do
+    tag = make_ref()
+    :ok = ping.(self(), tag)
+    receive do: ({^tag, :pong} -> :ok)
+  end
+
+  def ping_parked(_caller, _tag), do: :erlang.nif_error(:not_loaded)
+  def ping_spinning(_caller, _tag), do: :erlang.nif_error(:not_loaded)
+end

@@ -1,0 +1,103 @@
+//! What a call could cost at best: the same hand-over to a thread, without Python behind it.
+//!
+//! The benchmarks put these figures beside their own from the same run, because those of another
+//! day or machine say little.
+
+use std::hint;
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use flume::{Receiver, Sender};
+use rustler::env::SavedTerm;
+use rustler::{Atom, Encoder, LocalPid, OwnedEnv, Term};
+
+rustler::atoms! { ok, pong }
+
+/// How long the spinning thread looks for more work before it parks: as long as a context does.
+const SPIN: Duration = Duration::from_micros(20);
+
+/// Looking at the clock costs as much as several looks at the queue.
+const LOOKS_PER_CLOCK: u32 = 16;
+
+struct Ping {
+    caller: LocalPid,
+    env: OwnedEnv,
+    tag: SavedTerm,
+}
+
+impl Ping {
+    fn answer(mut self) {
+        let Ping { caller, tag, .. } = self;
+        // The caller may have ended meanwhile, and then nobody misses the answer.
+        let _ = self.env.send_and_clear(&caller, |env| (tag.load(env), pong()).encode(env));
+    }
+}
+
+/// The price of entering and leaving native code.
+#[rustler::nif]
+fn noop() -> Atom {
+    ok()
+}
+
+/// `{Tag, pong}` comes from a thread that parks whenever its queue is empty.
+#[rustler::nif]
+fn ping_parked(caller: LocalPid, tag: Term<'_>) -> Atom {
+    static THREAD: OnceLock<Sender<Ping>> = OnceLock::new();
+    push(&THREAD, answer_parking, caller, tag)
+}
+
+/// The same from a thread that keeps looking for a while before it parks.
+#[rustler::nif]
+fn ping_spinning(caller: LocalPid, tag: Term<'_>) -> Atom {
+    static THREAD: OnceLock<Sender<Ping>> = OnceLock::new();
+    push(&THREAD, answer_spinning, caller, tag)
+}
+
+/// The threads live as long as the process, as the benchmark never unloads this library.
+fn push(
+    thread: &OnceLock<Sender<Ping>>,
+    work: fn(Receiver<Ping>),
+    caller: LocalPid,
+    tag: Term<'_>,
+) -> Atom {
+    let queue = thread.get_or_init(|| {
+        let (queue, pings) = flume::unbounded();
+        thread::spawn(move || work(pings));
+        queue
+    });
+    let env = OwnedEnv::new();
+    let tag = env.save(tag);
+    // The thread holds its end for ever, so this cannot fail.
+    let _ = queue.send(Ping { caller, env, tag });
+    ok()
+}
+
+fn answer_parking(pings: Receiver<Ping>) {
+    for ping in pings {
+        ping.answer();
+    }
+}
+
+fn answer_spinning(pings: Receiver<Ping>) {
+    while let Some(ping) = next_after_spinning(&pings) {
+        ping.answer();
+    }
+}
+
+fn next_after_spinning(pings: &Receiver<Ping>) -> Option<Ping> {
+    let parks_at = Instant::now() + SPIN;
+    loop {
+        for _ in 0..LOOKS_PER_CLOCK {
+            if let Ok(ping) = pings.try_recv() {
+                return Some(ping);
+            }
+            hint::spin_loop();
+        }
+        if Instant::now() > parks_at {
+            return pings.recv().ok();
+        }
+    }
+}
+
+rustler::init!("Elixir.Bench.Reference");

@@ -1,0 +1,325 @@
+//! The host on its own: real interpreters, no BEAM. Every test runs in every mode that this
+//! Python has.
+
+use std::any::Any;
+use std::ffi::CString;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{mpsc, Arc};
+use std::time::{Duration, Instant};
+
+use py_host::mode::TABLE;
+use py_host::queue::BoxedJob;
+use py_host::{runtime, Attached, Context, Handle, Job, Mode, Object, Rejection, Worker};
+use pyo3_ffi as ffi;
+
+/// Longer than anything here takes, shorter than anybody's patience.
+const SOON: Duration = Duration::from_secs(20);
+
+fn start() {
+    let config = runtime::Config {
+        executable: std::env::var("PYO3_PYTHON").unwrap_or_else(|_| "python3".into()),
+        paths: vec!["/nowhere".into()],
+        stack_size: 16 << 20,
+        builtins: vec![],
+        setup: |_py, _worker| Ok(Box::new(()) as Box<dyn Any>),
+    };
+    runtime::start(config).expect("Python starts");
+}
+
+fn open(mode: Mode, capacity: usize) -> Arc<Context> {
+    start();
+    let (send, receive) = mpsc::channel();
+    let context = Context::open(mode, capacity, move |result| send.send(result).unwrap()).unwrap();
+    receive.recv_timeout(SOON).expect("the context answers").expect("the context opens");
+    context
+}
+
+fn close(context: &Arc<Context>) {
+    let (send, receive) = mpsc::channel();
+    let closer = Box::new(move || send.send(()).unwrap());
+    if context.close(closer).is_ok() {
+        receive.recv_timeout(SOON).expect("the context closes");
+    }
+}
+
+fn in_every_mode(test: impl Fn(Mode)) {
+    start();
+    for row in TABLE.iter().filter(|row| row.is_supported()) {
+        eprintln!("in mode {}", row.name);
+        test(row.mode);
+    }
+}
+
+type Answer = Result<String, Rejection>;
+
+/// Evaluates an expression in the context's namespace; what `eval` cannot parse is executed.
+struct Run {
+    id: u64,
+    code: &'static str,
+    answer: mpsc::Sender<Answer>,
+}
+
+impl Job for Run {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
+        let text = match evaluate(py, worker, self.code) {
+            Ok(value) => value.to_text(),
+            Err(text) => text,
+        };
+        let _ = self.answer.send(Ok(text));
+    }
+
+    fn reject(self: Box<Self>, reason: Rejection) {
+        let _ = self.answer.send(Err(reason));
+    }
+}
+
+fn evaluate<'py>(py: Attached<'py>, worker: &Worker, code: &str) -> Result<Object<'py>, String> {
+    let namespace = worker.namespace(py);
+    let code = CString::new(code).unwrap();
+    let kind =
+        if code.to_bytes().contains(&b'\n') { ffi::Py_file_input } else { ffi::Py_eval_input };
+    // SAFETY: a NUL-terminated string and two live dicts; a new reference or null.
+    unsafe {
+        let value = ffi::PyRun_StringFlags(
+            code.as_ptr(),
+            kind,
+            namespace.as_ptr(),
+            namespace.as_ptr(),
+            std::ptr::null_mut(),
+        );
+        Object::from_owned(py, value).map_err(|raised| raised.to_text())
+    }
+}
+
+fn wait_until_running(context: &Context) {
+    while !context.info().running {
+        std::thread::yield_now();
+    }
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+fn submit(context: &Context, code: &'static str) -> (u64, mpsc::Receiver<Answer>) {
+    let (send, receive) = mpsc::channel();
+    let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+    let job: BoxedJob = Box::new(Run { id, code, answer: send });
+    if let Err((reason, job)) = context.submit(job) {
+        job.reject(reason);
+    }
+    (id, receive)
+}
+
+fn run(context: &Context, code: &'static str) -> Answer {
+    submit(context, code).1.recv_timeout(SOON).expect("every accepted job is answered")
+}
+
+/// Any closure as a job.
+struct Do<F>(F);
+
+impl<F: FnOnce(Attached<'_>, &Worker) + Send> Job for Do<F> {
+    fn id(&self) -> u64 {
+        u64::MAX
+    }
+    fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
+        (self.0)(py, worker);
+    }
+    fn reject(self: Box<Self>, _reason: Rejection) {}
+}
+
+#[test]
+fn runs_python_and_reports_its_exceptions() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        assert_eq!(run(&context, "6 * 7"), Ok("42".into()));
+        assert_eq!(run(&context, "1 / 0"), Ok("ZeroDivisionError: division by zero".into()));
+        assert_eq!(run(&context, "__import__('sys').path[0]"), Ok("/nowhere".into()));
+        close(&context);
+    });
+}
+
+#[test]
+fn a_name_of_one_context_is_unknown_in_another() {
+    in_every_mode(|mode| {
+        let (one, other) = (open(mode, 10), open(mode, 10));
+        run(&one, "secret = 1\n").unwrap();
+        assert_eq!(run(&one, "secret"), Ok("1".into()));
+        assert!(run(&other, "secret").unwrap().starts_with("NameError"));
+        close(&one);
+        close(&other);
+    });
+}
+
+#[test]
+fn two_contexts_run_at_the_same_time() {
+    in_every_mode(|mode| {
+        let (one, other) = (open(mode, 10), open(mode, 10));
+        // Each waits detached; one after the other they would need twice as long.
+        let started = Instant::now();
+        let first = submit(&one, "__import__('time').sleep(0.5)").1;
+        let second = submit(&other, "__import__('time').sleep(0.5)").1;
+        first.recv_timeout(SOON).unwrap().unwrap();
+        second.recv_timeout(SOON).unwrap().unwrap();
+        assert!(started.elapsed() < Duration::from_millis(950), "{:?}", started.elapsed());
+        close(&one);
+        close(&other);
+    });
+}
+
+#[test]
+fn a_full_queue_hands_the_job_back() {
+    in_every_mode(|mode| {
+        let context = open(mode, 2);
+        let (id, running) = submit(&context, "while True: pass\n");
+        wait_until_running(&context);
+        let waiting = [submit(&context, "1").1, submit(&context, "2").1];
+        assert_eq!(run(&context, "3"), Err(Rejection::Busy));
+        context.interrupt(id);
+        assert!(running.recv_timeout(SOON).unwrap().unwrap().starts_with("KeyboardInterrupt"));
+        for answer in waiting {
+            answer.recv_timeout(SOON).unwrap().unwrap();
+        }
+        close(&context);
+    });
+}
+
+#[test]
+fn closing_interrupts_what_runs_and_rejects_what_waits() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let running = submit(&context, "while True: pass\n").1;
+        wait_until_running(&context);
+        let waiting = submit(&context, "1").1;
+        close(&context);
+        assert!(running.recv_timeout(SOON).unwrap().unwrap().starts_with("KeyboardInterrupt"));
+        assert_eq!(waiting.recv_timeout(SOON).unwrap(), Err(Rejection::Closed));
+        assert_eq!(run(&context, "1"), Err(Rejection::Closed));
+    });
+}
+
+#[test]
+fn an_interrupt_is_repeated_for_code_that_swallows_it() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        // The first interrupt must not come before the `try` is entered, so the code says when.
+        let (mut ready, signal) = std::io::pipe().unwrap();
+        let code = format!(
+            "import os\nn = 0\nwhile n < 3:\n  try:\n    os.write({}, b'.')\n    while True: pass\n  except BaseException: n += 1\n",
+            signal.as_raw_fd()
+        );
+        let (id, answer) = submit(&context, code.leak());
+        ready.read_exact(&mut [0]).unwrap();
+        context.interrupt(id);
+        answer.recv_timeout(SOON).unwrap().unwrap();
+        assert_eq!(run(&context, "n"), Ok("3".into()));
+        close(&context);
+    });
+}
+
+#[test]
+fn an_interrupt_never_reaches_the_next_job() {
+    in_every_mode(|mode| {
+        let context = open(mode, 1000);
+        for _ in 0..200 {
+            let (id, short) = submit(&context, "sum(range(2000))");
+            let after = submit(&context, "sum(x for x in range(2000))").1;
+            context.interrupt(id);
+            short.recv_timeout(SOON).unwrap().unwrap();
+            assert_eq!(after.recv_timeout(SOON).unwrap(), Ok("1999000".into()));
+        }
+        close(&context);
+    });
+}
+
+#[test]
+fn dropped_handles_release_their_objects() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        run(
+            &context,
+            "import weakref\nclass Thing: pass\nthing = Thing()\nalive = weakref.ref(thing)\n",
+        )
+        .unwrap();
+        let (send, receive) = mpsc::channel::<Handle>();
+        let export = Do(move |py: Attached<'_>, worker: &Worker| {
+            let thing = evaluate(py, worker, "thing").unwrap();
+            send.send(worker.export(thing)).unwrap();
+        });
+        assert!(context.submit(Box::new(export)).is_ok());
+        let handle = receive.recv_timeout(SOON).unwrap();
+        run(&context, "del thing\n").unwrap();
+        assert_ne!(run(&context, "alive()"), Ok("None".into()));
+        assert_eq!(context.info().objects, 1);
+        drop(handle);
+        assert_eq!(run(&context, "alive()"), Ok("None".into()));
+        assert_eq!(context.info().objects, 0);
+        close(&context);
+    });
+}
+
+#[test]
+fn a_handle_outlives_its_context_harmlessly() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let (send, receive) = mpsc::channel::<Handle>();
+        let export = Do(move |py: Attached<'_>, worker: &Worker| {
+            send.send(worker.export(evaluate(py, worker, "object()").unwrap())).unwrap();
+        });
+        assert!(context.submit(Box::new(export)).is_ok());
+        let handle = receive.recv_timeout(SOON).unwrap();
+        close(&context);
+        drop(handle);
+    });
+}
+
+#[test]
+fn deep_recursion_is_an_error() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        run(&context, "def down(): return down()\n").unwrap();
+        assert!(run(&context, "down()").unwrap().starts_with("RecursionError"));
+        let nested = "__import__('json').loads('[' * 50000)";
+        assert!(run(&context, nested).unwrap().starts_with("RecursionError"));
+        assert_eq!(run(&context, "1"), Ok("1".into()));
+        close(&context);
+    });
+}
+
+#[test]
+fn a_panic_in_a_job_ends_the_job_alone() {
+    let context = open(Mode::parse("auto").unwrap(), 10);
+    let broken = Do(|_py: Attached<'_>, _worker: &Worker| panic!("a bug, on purpose"));
+    assert!(context.submit(Box::new(broken)).is_ok());
+    assert_eq!(run(&context, "1"), Ok("1".into()));
+    close(&context);
+}
+
+#[test]
+fn contexts_come_and_go_without_a_trace() {
+    in_every_mode(|mode| {
+        for _ in 0..3 {
+            let contexts: Vec<_> = (0..8).map(|_| open(mode, 10)).collect();
+            for context in &contexts {
+                assert_eq!(run(context, "2 ** 10"), Ok("1024".into()));
+            }
+            contexts.iter().for_each(close);
+        }
+    });
+}
+
+#[test]
+fn a_thread_left_behind_does_not_bring_the_process_down() {
+    // In the main interpreter such a thread just goes on; in a sub-interpreter of its own it
+    // would be fatal to end the interpreter under it.
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let code = "import threading\nstop = threading.Event()\nthreading.Thread(target=stop.wait, daemon=True).start()\n";
+        assert_eq!(run(&context, code), Ok("None".into()));
+        close(&context);
+    });
+}

@@ -1,0 +1,48 @@
+"""`erlang.ExecutionMode` and `erlang.execution_mode`."""
+
+import importlib
+import sys
+import types
+
+import pytest
+
+import erlang
+from erlang import _mode
+
+
+def test_modes_are_strings() -> None:
+    assert {str(mode) for mode in erlang.ExecutionMode} == {
+        "subinterp",
+        "free_threaded",
+        "multi_executor",
+        "worker",
+    }
+    assert erlang.ExecutionMode("subinterp") == "subinterp"
+    assert f"{erlang.ExecutionMode.SUBINTERP}" == "subinterp"
+
+
+def test_outside_the_beam_the_main_interpreter_answers() -> None:
+    gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)
+    expected = "worker" if gil_enabled() else "free_threaded"
+    assert erlang.execution_mode() is erlang.ExecutionMode(expected)
+
+
+def test_without_a_gil_the_process_is_free_threaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    assert erlang.execution_mode() is erlang.ExecutionMode.FREE_THREADED
+
+
+@pytest.mark.parametrize("name", ["subinterp", "free_threaded", "multi_executor", "worker"])
+def test_in_the_beam_the_native_module_answers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    native = types.ModuleType("_erlang")
+    native.execution_mode = lambda: name  # type: ignore[attr-defined]
+    monkeypatch.setattr(_mode, "_erlang", native)
+    assert erlang.execution_mode() is erlang.ExecutionMode(name)
+
+
+def test_the_native_module_is_found_by_its_top_level_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    native = types.ModuleType("_erlang")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "_erlang", native)
+        assert importlib.reload(_mode)._erlang is native
+    assert importlib.reload(_mode)._erlang is None

@@ -1,0 +1,227 @@
+defmodule FacadeTest do
+  # The router's functions act on the pool that everyone uses.
+  use Py.Case, async: false
+
+  alias Py.{Context, Object, Router}
+
+  # Every exported Erlang function and the Elixir function it stands for.
+  @twins %{
+    py: [
+      call: {3..5, Py, :call},
+      eval: {1..3, Py, :eval},
+      exec: {1..2, Py, :exec},
+      call_method: {3..3, Object, :call_method},
+      getattr: {2..2, Object, :getattr},
+      to_term: {1..1, Object, :to_term},
+      is_ref: {1..1, Kernel, :is_struct},
+      context: {0..1, Py, :context},
+      start_contexts: {0..1, Py, :start_contexts},
+      stop_contexts: {0..0, Py, :stop_contexts},
+      contexts_started: {0..0, Py, :contexts_started?},
+      version: {0..0, Py, :version},
+      execution_mode: {0..0, Py, :execution_mode},
+      subinterp_supported: {0..0, Py, :subinterp_supported?}
+    ],
+    py_context: [
+      start_link: {2..2, Context, :start_link},
+      stop: {1..1, Context, :stop},
+      call: {5..6, Context, :call},
+      eval: {3..4, Context, :eval},
+      exec: {2..2, Context, :exec},
+      call_method: {4..4, Context, :call_method},
+      to_term: {1..1, Object, :to_term},
+      get_interp_id: {1..1, Context, :info}
+    ],
+    py_context_router: [
+      start: {0..1, Router, :start},
+      stop: {0..0, Router, :stop},
+      is_started: {0..0, Router, :started?},
+      get_context: {0..1, Router, :get_context},
+      num_contexts: {0..1, Router, :num_contexts},
+      contexts: {0..1, Router, :contexts},
+      bind_context: {1..2, Router, :bind_context},
+      unbind_context: {0..1, Router, :unbind_context}
+    ]
+  }
+
+  for {module, twins} <- @twins do
+    test "#{inspect(module)} exports exactly the twins, and they exist" do
+      expected =
+        for {name, {arities, twin, function}} <- unquote(Macro.escape(twins)), arity <- arities do
+          {:module, ^twin} = Code.ensure_loaded(twin)
+
+          assert Enum.any?(0..6, &function_exported?(twin, function, &1)) or
+                   macro_exported?(twin, function, 1)
+
+          {name, arity}
+        end
+
+      assert Enum.sort(unquote(module).module_info(:exports) -- [module_info: 0, module_info: 1]) ==
+               Enum.sort(expected)
+    end
+  end
+
+  describe "py:call" do
+    test "in all its forms" do
+      ctx = :py.context(1)
+      assert :py.call(:math, :sqrt, [16]) == {:ok, 4.0}
+      assert :py.call("math", "sqrt", [16]) == {:ok, 4.0}
+      assert :py.call(~c"math", ~c"sqrt", [16]) == {:ok, 4.0}
+      assert :py.call(ctx, :math, :sqrt, [16]) == {:ok, 4.0}
+      assert :py.call(:builtins, :sorted, [[1, 2]], %{reverse: true}) == {:ok, [2, 1]}
+      assert :py.call(:builtins, :sorted, [[1, 2]], reverse: true) == {:ok, [2, 1]}
+      assert :py.call(:builtins, :sorted, [[1, 2]], %{"reverse" => true}, 5000) == {:ok, [2, 1]}
+      assert :py.call(:builtins, :sorted, [[1, 2]], %{}, :infinity) == {:ok, [1, 2]}
+
+      assert :py.call(ctx, :builtins, :sorted, [[1, 2]], %{
+               kwargs: %{reverse: true},
+               timeout: 5000
+             }) ==
+               {:ok, [2, 1]}
+
+      start_context(name: __MODULE__.Named)
+      assert :py.call(__MODULE__.Named, :math, :sqrt, [16]) == {:ok, 4.0}
+    end
+
+    test "gives none for None, and takes none and undefined for it" do
+      assert :py.eval("None") == {:ok, :none}
+      assert :py.eval("[None, {'k': None}]") == {:ok, [:none, %{"k" => :none}]}
+
+      assert :py.eval("a is None and b is None and c is None", %{a: :none, b: :undefined, c: nil}) ==
+               {:ok, true}
+
+      assert Py.eval("None") == {:ok, nil}
+      assert Py.eval("a is None", %{a: :none}) == {:ok, false}
+    end
+  end
+
+  describe "py:eval and py:exec" do
+    test "in all their forms" do
+      ctx = :py.context(1)
+      assert :py.eval("1 + 1") == {:ok, 2}
+      assert :py.eval(~c"1 + 1") == {:ok, 2}
+      assert :py.eval("x + 1", %{x: 1}) == {:ok, 2}
+      assert :py.eval("x + 1", %{"x" => 1}, 5000) == {:ok, 2}
+      assert :py.eval(ctx, "1 + 1") == {:ok, 2}
+      assert :py.eval(ctx, "x + 1", %{x: 1}) == {:ok, 2}
+      assert :py.exec("facade = 1") == :ok
+      assert :py.eval("facade") == {:ok, 1}
+      assert :py.exec(ctx, "counter = 0") == :ok
+      assert :py.exec(ctx, "counter += 1") == :ok
+      assert :py.eval(ctx, "counter") == {:ok, 1}
+    end
+  end
+
+  describe "errors" do
+    test "of built-in exceptions have an atom, of others a binary" do
+      assert :py.eval("1/0") == {:error, {:ZeroDivisionError, "division by zero"}}
+      assert {:error, {:NameError, _}} = :py.eval("nobody")
+      assert {:error, {:NameError, _}} = :py.exec("nobody")
+      assert {:error, {:ModuleNotFoundError, _}} = :py.call(:no_such_module, :f, [])
+      assert {:error, {"json.decoder.JSONDecodeError", _}} = :py.call(:json, :loads, ["{"])
+      assert {:error, {"Mine", "x"}} = :py.eval("class Mine(Exception): pass\nraise Mine('x')")
+    end
+
+    test "every built-in exception of this Python has its atom" do
+      code =
+        "import builtins\n[n for n, v in vars(builtins).items() if isinstance(v, type) and issubclass(v, BaseException) and v.__name__ == n]"
+
+      {:ok, names} = Py.eval(code)
+
+      for name <- names do
+        error = %Py.Error{type: name, message: "m"}
+        assert :py_terms.answer({:error, error}) == {:error, {String.to_atom(name), "m"}}
+      end
+    end
+
+    test "of contexts are atoms" do
+      context = start_context()
+      Context.stop(context)
+      assert :py.eval(context, "1") == {:error, :closed}
+      assert :py.eval(:nobody, "1") == {:error, :not_found}
+      assert :py.call(:nobody, :math, :sqrt, [1], %{timeout: 5}) == {:error, :not_found}
+    end
+
+    test "of conversion say where" do
+      assert {:error, {:conversion_error, text}} = :py.call(:builtins, :len, [[1 | 2]])
+      assert text =~ "args[0]"
+    end
+
+    test "of a mode that cannot be say why" do
+      assert {:error, {:start_error, text}} = :py_context.start_link(1, :warp)
+      assert text =~ ":auto"
+    end
+  end
+
+  test "objects are refs" do
+    {:ok, ref} = :py.call(:collections, :deque, [[1, 2]])
+    assert :py.is_ref(ref)
+    refute :py.is_ref(%{}) or :py.is_ref(1)
+    assert :py.call_method(ref, :pop, []) == {:ok, 2}
+    assert :py.call_method(ref, "append", [3]) == {:ok, :none}
+    assert :py.getattr(ref, :maxlen) == {:ok, :none}
+    assert {:ok, %Object{type: "collections.deque"}} = :py.to_term(ref)
+    {:ok, list} = Py.eval("[1, None]", %{}, return: :object)
+    assert :py.to_term(list) == {:ok, [1, :none]}
+    assert :py_context.to_term(list) == {:ok, [1, :none]}
+  end
+
+  test "facts agree with Elixir's" do
+    assert :py.version() == {:ok, Py.version()}
+    assert :py.execution_mode() == Py.execution_mode()
+    assert :py.subinterp_supported() == Py.subinterp_supported?()
+    assert :py.contexts_started() == Py.contexts_started?()
+  end
+
+  test "py_context is Py.Context" do
+    {:ok, ctx} = :py_context.start_link(1, :auto)
+    assert :py_context.exec(ctx, "x = 42") == :ok
+    assert :py_context.eval(ctx, "x", %{}) == {:ok, 42}
+    assert :py_context.eval(ctx, "x + y", %{y: 1}, 5000) == {:ok, 43}
+    assert :py_context.call(ctx, :builtins, :sorted, [[1, 2]], %{reverse: true}) == {:ok, [2, 1]}
+    assert :py_context.call(ctx, :builtins, :sorted, [[1, 2]], %{}, 5000) == {:ok, [1, 2]}
+    {:ok, ref} = :py.call(ctx, :collections, :deque, [[1]])
+    assert :py_context.call_method(ctx, ref, :pop, []) == {:ok, 1}
+    {:ok, %{interp_id: id}} = Context.info(ctx)
+    assert :py_context.get_interp_id(ctx) == {:ok, id}
+    assert :py_context.stop(ctx) == :ok
+    assert :py_context.get_interp_id(ctx) == {:error, :closed}
+  end
+
+  test "py_context_router is Py.Router" do
+    assert :py_context_router.is_started()
+    assert {:ok, [_, _, _]} = :py_context_router.start(%{contexts: 3})
+    assert {:ok, [one | _]} = :py_context_router.start()
+    assert :py_context_router.num_contexts() == 3
+    assert :py_context_router.num_contexts(:default) == 3
+    assert :py_context_router.contexts() == Router.contexts()
+    assert :py_context_router.contexts(:default) == Router.contexts()
+    assert :py_context_router.get_context(1) == one
+    assert :py_context_router.get_context() in Router.contexts()
+    assert :py_context_router.get_context(:default) in Router.contexts()
+    assert :py_context_router.bind_context(one) == :ok
+    assert :py_context_router.get_context() == one
+    assert {:ok, 4.0} = :py.call(:math, :sqrt, [16])
+    assert :py_context_router.unbind_context() == :ok
+    assert :py_context_router.bind_context(:default, one) == :ok
+    assert :py_context_router.unbind_context(:default) == :ok
+    assert :py_context_router.stop() == :ok
+    refute :py_context_router.is_started()
+    assert :py.call(:math, :sqrt, [16]) == {:error, :not_found}
+    assert {:ok, contexts} = :py.start_contexts(%{contexts: System.schedulers_online()})
+    assert {:ok, ^contexts} = :py.start_contexts()
+    assert :py.stop_contexts() == :ok
+    assert {:ok, _} = :py.start_contexts()
+  end
+
+  test "what the guide says is gone is undefined" do
+    for {module, name, arity} <- [
+          {:py, :call_async, 3},
+          {:py, :bind, 0},
+          {:py, :unbind, 0},
+          {:py, :ctx_call, 4}
+        ] do
+      refute function_exported?(module, name, arity)
+    end
+  end
+end

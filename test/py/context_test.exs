@@ -1,0 +1,228 @@
+defmodule Py.ContextTest do
+  use Py.Case, async: true
+
+  alias Py.{Context, ContextError, Native}
+
+  test "contexts do not see each other's names" do
+    [one, two] = [start_context(), start_context()]
+    :ok = Context.exec(one, "x = 1")
+    assert Context.eval(one, "x") == {:ok, 1}
+    assert {:error, %Py.Error{type: "NameError"}} = Context.eval(two, "x")
+  end
+
+  requires_interpreters()
+
+  test "modules are imported for each context" do
+    [one, two] = [start_context(), start_context()]
+    :ok = Context.exec(one, "import sys, colorsys\ncolorsys.mark = 1")
+    assert Context.eval(one, "'colorsys' in sys.modules") == {:ok, true}
+    assert Context.eval(two, "import sys\n'colorsys' in sys.modules") == {:ok, false}
+    assert {:ok, %{interp_id: first}} = Context.info(one)
+    assert {:ok, %{interp_id: second}} = Context.info(two)
+    assert first != second
+  end
+
+  test "all users of a context share its namespace" do
+    context = start_context()
+    assert Task.await(Task.async(fn -> Context.exec(context, "x = 1") end)) == :ok
+    assert Task.await(Task.async(fn -> Context.eval(context, "x") end)) == {:ok, 1}
+  end
+
+  test "its verbs are those of Py" do
+    context = start_context()
+    assert Context.call(context, :math, :sqrt, [16]) == {:ok, 4.0}
+    assert Context.call(context, :os, :getcwd) == {:ok, File.cwd!()}
+
+    assert Context.call(context, :builtins, :sorted, [[1, 2]], kwargs: [reverse: true]) ==
+             {:ok, [2, 1]}
+
+    assert Context.call(context, :builtins, :sorted, [[1, 2]], [reverse: true], timeout: 5_000) ==
+             {:ok, [2, 1]}
+
+    assert Context.eval(context, "a + b", %{a: 1, b: 2}) == {:ok, 3}
+    assert {:ok, %Py.Object{type: "int"} = one} = Context.eval(context, "1", %{}, return: :object)
+    assert Context.call_method(context, one, :bit_length, []) == {:ok, 1}
+    assert Context.exec(context, "y = 2") == :ok
+    assert Py.eval("y", %{}, context: context) == {:ok, 2}
+  end
+
+  test "it answers to a registered name" do
+    start_context(name: __MODULE__.Named)
+    assert Py.exec("x = 5", context: __MODULE__.Named) == :ok
+    assert Context.eval(__MODULE__.Named, "x") == {:ok, 5}
+
+    assert Py.eval("x", %{}, context: {:global, :nobody}) ==
+             {:error, %ContextError{reason: :not_found}}
+  end
+
+  test "it can stand under any supervisor" do
+    children = [{Context, name: __MODULE__.Child}, {Context, id: :other}]
+    {:ok, supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+    :ok = Context.exec(__MODULE__.Child, "x = 1")
+
+    first = Process.whereis(__MODULE__.Child)
+    kill(first)
+    assert eventually(fn -> Process.whereis(__MODULE__.Child) not in [nil, first] end)
+    assert {:error, %Py.Error{type: "NameError"}} = Context.eval(__MODULE__.Child, "x")
+    Supervisor.stop(supervisor)
+  end
+
+  test "requests run one after the other, in order" do
+    context = start_context()
+    :ok = Context.exec(context, "seen = []")
+    for n <- 1..200, do: {:ok, nil} = Context.eval(context, "seen.append(n)", n: n)
+    assert Context.eval(context, "seen == list(range(1, 201))") == {:ok, true}
+  end
+
+  test "info tells what it is and does" do
+    context = start_context()
+    assert {:ok, %{mode: mode, execution_mode: execution_mode} = info} = Context.info(context)
+    assert %{queue: 0, objects: 0, served: 0} = info
+    assert mode in Py.Mode.names()
+    assert execution_mode == Py.execution_mode()
+    {:ok, 1} = Context.eval(context, "1")
+    # Counted after the answer has left.
+    assert eventually(fn -> match?({:ok, %{served: 1, running: false}}, Context.info(context)) end)
+
+    held = occupy(context)
+    assert {:ok, %{running: true}} = Context.info(context)
+    release(held)
+    assert {:error, %ContextError{reason: :not_found}} = Context.info(:nobody)
+    assert {:error, %ContextError{reason: :closed}} = Context.info(self())
+  end
+
+  describe "a full queue" do
+    test "answers :busy and keeps what it took" do
+      context = start_context(max_queue: 2)
+      held = occupy(context)
+
+      tickets =
+        for n <- 1..2 do
+          tag = make_ref()
+          op = {:eval, "n * 10", %{n: n}}
+
+          assert {:wait, _ticket} =
+                   Native.request_submit(context, op, :context, tag, :term, :call)
+
+          tag
+        end
+
+      assert Context.eval(context, "3") == {:error, %ContextError{reason: :busy}}
+      release(held)
+
+      for {tag, n} <- Enum.with_index(tickets, 1),
+          do: assert_receive({^tag, {:ok, ten}} when ten == n * 10, 5_000)
+
+      assert Context.eval(context, "3") == {:ok, 3}
+    end
+  end
+
+  describe "the end of a context" do
+    test "later requests are answered :closed" do
+      context = start_context()
+      assert Context.stop(context) == :ok
+      assert Context.eval(context, "1") == {:error, %ContextError{reason: :closed}}
+      assert Context.stop(context) == :ok
+    end
+
+    test "it ends with its process, however that ends" do
+      context = start_context()
+      kill(context)
+      assert {:error, %ContextError{reason: :closed}} = Context.eval(context, "1")
+    end
+
+    test "requests still waiting are answered :closed" do
+      context = start_context()
+      held = occupy(context)
+      tag = make_ref()
+
+      assert {:wait, _ticket} =
+               Native.request_submit(context, {:eval, "1", %{}}, :context, tag, :term, :call)
+
+      stopping = Task.async(fn -> Context.stop(context) end)
+      assert_receive {^tag, {:error, {:context, :closed}}}, 10_000
+      release(held)
+      assert Task.await(stopping, 20_000) == :ok
+    end
+
+    test "closing under load answers everyone" do
+      context = start_context()
+
+      callers =
+        for n <- 1..50 do
+          Task.async(fn ->
+            for i <- 1..40, do: Context.eval(context, "sum(range(n))", n: n * i)
+          end)
+        end
+
+      {:ok, 0} = Context.eval(context, "0")
+      :ok = Context.stop(context)
+
+      for answers <- Task.await_many(callers, 60_000), answer <- answers do
+        assert match?({:ok, _}, answer) or answer == {:error, %ContextError{reason: :closed}}
+      end
+    end
+
+    test "killing it under load answers everyone" do
+      context = start_context()
+
+      callers =
+        for _ <- 1..20,
+            do: Task.async(fn -> for _ <- 1..50, do: Context.eval(context, "sum(range(500))") end)
+
+      {:ok, 0} = Context.eval(context, "0")
+      kill(context)
+
+      for answers <- Task.await_many(callers, 60_000), answer <- answers do
+        assert match?({:ok, _}, answer) or answer == {:error, %ContextError{reason: :closed}}
+      end
+    end
+
+    test "it ends with the process it is linked to" do
+      parent = self()
+
+      starter =
+        spawn(fn ->
+          {:ok, context} = Context.start_link()
+          send(parent, {:context, context})
+          receive do: (:never -> :ok)
+        end)
+
+      assert_receive {:context, context}, 20_000
+      monitor = Process.monitor(context)
+      kill(starter)
+      assert_receive {:DOWN, ^monitor, :process, ^context, :killed}, 10_000
+    end
+
+    test "one made by new lives until it is stopped" do
+      context = Task.await(Task.async(fn -> elem({:ok, _} = Context.new(), 1) end))
+      assert Context.eval(context, "1") == {:ok, 1}
+      assert Context.stop(context) == :ok
+      refute Process.alive?(context)
+    end
+  end
+
+  test "64 contexts are open at once, and work" do
+    contexts = for _ <- 1..64, do: start_context()
+
+    contexts
+    |> Enum.map(fn context ->
+      Task.async(fn -> Context.eval(context, "sum(range(10_000))") end)
+    end)
+    |> Task.await_many(60_000)
+    |> Enum.each(&assert &1 == {:ok, 49_995_000})
+  end
+
+  test "its process answers for requests from another node" do
+    # What a remote caller sends, without the other node: the process must not be in the way.
+    context = start_context()
+    held = occupy(context)
+    op = {:eval, "a + 1", %{a: 1}}
+    asking = Task.async(fn -> Context.request(context, op, :term, 20_000) end)
+    assert {:ok, %{running: true}} = GenServer.call(context, :info)
+    release(held)
+    assert Task.await(asking) == {:ok, 2}
+    :ok = Context.stop(context)
+    assert {:error, %ContextError{}} = Context.request(context, op, :term, 1_000)
+  end
+end

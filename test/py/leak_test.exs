@@ -1,0 +1,122 @@
+defmodule Py.LeakTest do
+  # Memory, threads and descriptors belong to the whole OS process: nothing may run beside this.
+  use Py.Case, async: false
+
+  @moduletag :leak
+  @moduletag timeout: 180_000
+
+  @megabyte 1_048_576
+
+  defp growth(fun) do
+    before = resident_memory()
+    fun.()
+    :erlang.garbage_collect()
+    if before, do: resident_memory() - before, else: 0
+  end
+
+  test "100,000 evals of the same code keep memory flat" do
+    context = start_context()
+
+    run = fn n ->
+      isolated(fn ->
+        Enum.each(1..n, fn _ -> Py.eval!("1 + 1", %{}, context: context) end)
+      end)
+    end
+
+    run.(20_000)
+    assert growth(fn -> run.(100_000) end) < 8 * @megabyte
+  end
+
+  test "100,000 evals of distinct code keep memory flat" do
+    context = start_context()
+
+    run = fn range ->
+      isolated(fn -> Enum.each(range, &Py.eval!("1 + #{&1}", %{}, context: context)) end)
+    end
+
+    run.(1..20_000)
+    assert growth(fn -> run.(20_001..120_000) end) < 16 * @megabyte
+  end
+
+  test "100,000 objects leave nothing behind in Python" do
+    context = start_context()
+    :ok = Py.exec("import gc, sys", context: context)
+
+    make = fn n ->
+      isolated(fn ->
+        Enum.each(1..n, fn _ -> Py.call!(:collections, :deque, [], context: context) end)
+      end)
+    end
+
+    blocks = fn ->
+      Py.eval!("gc.collect()\nsys.getallocatedblocks()", %{}, context: context)
+    end
+
+    make.(2_000)
+    blocks.()
+    before = blocks.()
+    make.(100_000)
+    assert eventually(fn -> blocks.() - before < 1_000 end)
+  end
+
+  test "5,000 namespaces of dead processes are released" do
+    run = fn n ->
+      Enum.each(1..n, fn _ ->
+        isolated(fn -> :ok = Py.exec("data = list(range(1000))") end)
+      end)
+    end
+
+    run.(500)
+    assert growth(fn -> run.(5_000) end) < 16 * @megabyte
+  end
+
+  test "10,000 errors with their tracebacks are released" do
+    context = start_context()
+
+    run = fn n ->
+      isolated(fn ->
+        Enum.each(1..n, fn _ -> {:error, _} = Py.eval("1/0", %{}, context: context) end)
+      end)
+    end
+
+    run.(2_000)
+    assert growth(fn -> run.(10_000) end) < 16 * @megabyte
+  end
+
+  test "contexts opened and closed again leave no thread, descriptor or memory" do
+    rounds = fn n ->
+      for _ <- 1..n do
+        contexts = for _ <- 1..10, do: elem({:ok, _} = Py.Context.new(), 1)
+        for context <- contexts, do: {:ok, 2} = Py.Context.eval(context, "1 + 1")
+        for context <- contexts, do: :ok = Py.Context.stop(context)
+      end
+    end
+
+    rounds.(2)
+    {threads, descriptors} = {threads(), descriptors()}
+    grown = growth(fn -> rounds.(4) end)
+    assert eventually(fn -> threads() == threads end)
+    assert descriptors() == descriptors
+    # CPython itself loses some of each sub-interpreter.
+    assert grown < 40 * 3 * @megabyte
+  end
+
+  @tag :long
+  @tag timeout: 900_000
+  test "100 contexts are opened and closed 20 times in a row" do
+    round = fn ->
+      contexts = for _ <- 1..100, do: elem({:ok, _} = Py.Context.new(), 1)
+      for context <- contexts, do: {:ok, 2} = Py.Context.eval(context, "1 + 1")
+
+      contexts
+      |> Enum.map(&Task.async(fn -> Py.Context.stop(&1) end))
+      |> Task.await_many(:infinity)
+    end
+
+    round.()
+    {threads, descriptors} = {threads(), descriptors()}
+    for _ <- 1..19, do: round.()
+    assert eventually(fn -> threads() == threads end)
+    assert descriptors() == descriptors
+  end
+end
