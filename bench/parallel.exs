@@ -45,17 +45,16 @@ defmodule Bench.Parallel do
   end
 
   defp work(context, count) do
-    fn -> {:ok, _total} = Py.Context.call(context, :__main__, :work, [count], timeout: :infinity) end
+    fn ->
+      {:ok, _total} = Py.Context.call(context, :__main__, :work, [count], timeout: :infinity)
+    end
   end
 
   # The two ways take turns, so that a slow moment of the machine hits both.
   defp row(name, works) do
     works = works.(calibrate(works))
 
-    {alone, together} =
-      for(_ <- 1..@rounds, do: {Bench.timed(fn -> in_turn(works) end), at_once(works)})
-      |> Enum.map(fn {{alone, _}, {together, _}} -> {alone, together} end)
-      |> Enum.unzip()
+    {alone, together} = for(_ <- 1..@rounds, do: {in_turn(works), at_once(works)}) |> Enum.unzip()
 
     [
       name,
@@ -67,17 +66,21 @@ defmodule Bench.Parallel do
   end
 
   # How far to count for one call to take about as long as it should.
-  defp calibrate(works) do
-    sample = 200_000
-    [work, _other] = works.(sample)
-    round(sample * @seconds * 1.0e9 / Bench.median(3, work))
+  defp calibrate(works, count \\ 1_000_000) do
+    [work, _other] = works.(count)
+    fastest = Enum.min(for _ <- 1..3, do: time(work)) / 1.0e9
+
+    if fastest < @seconds / 5,
+      do: calibrate(works, 4 * count),
+      else: round(count * @seconds / fastest)
   end
 
-  defp in_turn(works), do: for(work <- works, do: work.())
+  defp in_turn(works), do: time(fn -> for work <- works, do: work.() end)
 
-  defp at_once(works) do
-    Bench.timed(fn -> works |> Enum.map(&Task.async/1) |> Task.await_many(:infinity) end)
-  end
+  defp at_once(works),
+    do: time(fn -> works |> Enum.map(&Task.async/1) |> Task.await_many(:infinity) end)
+
+  defp time(fun), do: fun |> Bench.timed() |> elem(0)
 
   defp loop(0, total), do: total
   defp loop(left, total), do: loop(left - 1, total + rem(left * left, 7))

@@ -3,11 +3,11 @@
 # where this may use it; anything else is named, with the command that brings it. When nothing
 # is missing this only looks, and takes a few milliseconds.
 set -euo pipefail
+# shellcheck source=scripts/debian.sh
+. "$(dirname "$0")/debian.sh"
 
 packages=()
 by_hand=()
-
-have() { command -v "$1" >/dev/null 2>&1; }
 
 # need COMMAND PACKAGE...: the packages that bring a missing command.
 need() {
@@ -58,34 +58,6 @@ need_rust() {
   have cc || have gcc || have clang || packages+=(gcc libc6-dev)
 }
 
-# Root, or the right to become root without surprises.
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  else
-    sudo "$@"
-  fi
-}
-
-may_install() {
-  have apt-get || return 1
-  [ "$(id -u)" -eq 0 ] && return
-  # Without a terminal nobody can type a password.
-  have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }
-}
-
-apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
-}
-
-install_packages() {
-  echo "Installing ${packages[*]}"
-  # The lists of a fresh machine are empty or old, so a first failure is no news.
-  apt_install "${packages[@]}" >/dev/null 2>&1 && return
-  as_root apt-get update -qq
-  apt_install "${packages[@]}" >/dev/null
-}
-
 name_packages() {
   echo "Some things are missing that this script may not install. On Debian and Ubuntu:" >&2
   echo "    apt-get install ${packages[*]}" >&2
@@ -99,7 +71,7 @@ need_rust
 
 status=0
 if [ "${#packages[@]}" -gt 0 ]; then
-  if may_install; then install_packages; else name_packages; status=1; fi
+  if may_install; then install_packages "${packages[@]}"; else name_packages; status=1; fi
 fi
 for line in ${by_hand[@]+"${by_hand[@]}"}; do
   echo "Please install $line" >&2

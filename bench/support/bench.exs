@@ -115,7 +115,10 @@ defmodule Bench do
     start = now()
     work.(number)
     stop = now()
-    if stop < deadline, do: sample(work, number, deadline, [stop - start | samples]), else: samples
+
+    if stop < deadline,
+      do: sample(work, number, deadline, [stop - start | samples]),
+      else: samples
   end
 
   # What two looks at the clock cost with nothing between them.

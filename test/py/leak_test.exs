@@ -101,7 +101,7 @@ defmodule Py.LeakTest do
     assert grown < 40 * 3 * @megabyte
   end
 
-  @tag :long
+  @tag :slow
   @tag timeout: 900_000
   test "100 contexts are opened and closed 20 times in a row" do
     round = fn ->

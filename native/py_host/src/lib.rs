@@ -12,6 +12,7 @@ pub mod attach;
 pub mod context;
 pub mod error;
 mod executor;
+pub mod extension;
 pub mod facts;
 pub mod garbage;
 mod interpreter;

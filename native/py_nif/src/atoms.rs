@@ -123,5 +123,6 @@ rustler::atoms! {
     paths,
     stack_size,
     templates,
+    encoders,
     max_queue,
 }

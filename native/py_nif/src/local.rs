@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use lru::LruCache;
-use py_host::{Attached, Kept, Object, Raised, Worker};
+use py_host::{Attached, Kept, Mode, Object, Raised, Worker};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use rustler::sys::ErlNifTerm;
 
@@ -97,7 +97,7 @@ impl Builtin {
 /// The runtime's `setup` function.
 pub fn setup(py: Attached<'_>, worker: &Worker) -> Result<Box<dyn Any>, String> {
     builtin::set_mode(worker.context().mode);
-    match Local::new(py) {
+    match Local::new(py, worker.context().mode) {
         Ok(local) => Ok(Box::new(local)),
         Err(raised) => {
             Err(format!("the Python package `erlang` does not load: {}", raised.to_text()))
@@ -106,8 +106,11 @@ pub fn setup(py: Attached<'_>, worker: &Worker) -> Result<Box<dyn Any>, String> 
 }
 
 impl Local {
-    fn new(py: Attached<'_>) -> Result<Local, Raised<'_>> {
+    fn new(py: Attached<'_>, mode: Mode) -> Result<Local, Raised<'_>> {
         let native = Object::import(py, builtin::NAME)?;
+        Object::import(py, c"erlang._isolation")?
+            .attr(c"install")?
+            .call1(&Object::str(py, mode.row().name)?)?;
         let erlang = Object::import(py, c"erlang")?;
         let convert = Object::import(py, c"erlang._convert")?;
         let failure = Object::import(py, c"erlang._failure")?;

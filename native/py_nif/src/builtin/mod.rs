@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::ptr;
 
-use py_host::Mode;
+use py_host::{Attached, Mode, Object};
 use pyo3_ffi as ffi;
 
 pub const NAME: &CStr = c"_erlang";
@@ -38,12 +38,20 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-static METHODS: Methods<2> = Methods([
+static METHODS: Methods<3> = Methods([
     ffi::PyMethodDef {
         ml_name: c"execution_mode".as_ptr(),
         ml_meth: ffi::PyMethodDefPointer { PyCFunction: execution_mode },
         ml_flags: ffi::METH_NOARGS,
         ml_doc: c"execution_mode()\n--\n\nThe mode of the context that runs this code.".as_ptr(),
+    },
+    ffi::PyMethodDef {
+        ml_name: c"is_multi_phase".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: is_multi_phase },
+        ml_flags: ffi::METH_VARARGS,
+        ml_doc:
+            c"is_multi_phase(name, path)\n--\n\nWhether that extension module can be tried here."
+                .as_ptr(),
     },
     ffi::PyMethodDef::zeroed(),
 ]);
@@ -66,6 +74,35 @@ unsafe extern "C" fn execution_mode(
     let name = mode.map_or("worker", |mode| mode.row().execution_mode);
     // SAFETY: CPython calls us attached; the text is copied.
     unsafe { ffi::PyUnicode_FromStringAndSize(name.as_ptr().cast(), name.len() as ffi::Py_ssize_t) }
+}
+
+/// For `erlang._isolation`; see `py_host::extension`.
+unsafe extern "C" fn is_multi_phase(
+    _module: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a tuple that keeps its items alive.
+    let (py, name, path) = unsafe {
+        let py = Attached::assume();
+        let (mut name, mut path) = (ptr::null_mut::<ffi::PyObject>(), ptr::null_mut());
+        if ffi::PyArg_ParseTuple(arguments, c"UU".as_ptr(), &mut name, &mut path) == 0 {
+            return ptr::null_mut();
+        }
+        (py, Object::from_borrowed(py, name), Object::from_borrowed(py, path))
+    };
+    let answer = py_host::extension::is_multi_phase(py, &name.to_text(), &path.to_text());
+    // SAFETY: attached; the message is copied.
+    unsafe {
+        match answer {
+            Ok(answer) => ffi::PyBool_FromLong(answer.into()),
+            Err(text) => {
+                if let Ok(text) = Object::str(py, &text) {
+                    ffi::PyErr_SetObject(ffi::PyExc_ImportError, text.as_ptr());
+                }
+                ptr::null_mut()
+            }
+        }
+    }
 }
 
 #[repr(transparent)]

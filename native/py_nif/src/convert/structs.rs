@@ -15,7 +15,7 @@ use super::{
 };
 use crate::atoms;
 use crate::failure::Outcome;
-use crate::nifs::runtime::template;
+use crate::nifs::runtime::{has_encoder, template};
 
 /// `None` for a struct without a form of its own, which crosses as the dict of its fields.
 pub fn struct_in<'py>(
@@ -43,6 +43,9 @@ pub fn struct_in<'py>(
         made_by(converter, c"datetime", term, &DATETIME_FIELDS)
     } else if is(atoms::decimal()) {
         made_by(converter, c"decimal", term, &["sign", "coef", "exp"])
+    } else if has_encoder(name) {
+        // `Py.Request` encodes the structs and submits again; nothing has run yet.
+        Err(refuse_in("encoder", "a struct that has to be encoded on the BEAM first"))
     } else {
         return None;
     };

@@ -1,6 +1,6 @@
 //! Starting Python, and facts about it.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::thread;
 
 use py_host::{context, facts, mode, runtime};
@@ -11,24 +11,38 @@ use super::Tagged;
 use crate::request::save;
 use crate::{atoms, builtin, local};
 
-/// An example of each struct that Python values come back as, from the Elixir that runs.
-struct Templates {
+/// What the Elixir that runs tells about its structs: an example of each that Python values come
+/// back as, and which others have a `Py.Encoder`.
+struct Structs {
     env: OwnedEnv,
     map: SavedTerm,
 }
 
-static TEMPLATES: OnceLock<Mutex<Templates>> = OnceLock::new();
+// SAFETY: the terms are never changed, and copying one out only reads it.
+unsafe impl Sync for Structs {}
+
+static STRUCTS: RwLock<Option<Structs>> = RwLock::new(None);
+
+fn look_up<R>(name: Atom, found: impl for<'a> FnOnce(Option<Term<'a>>) -> R) -> R {
+    let structs = STRUCTS.read().unwrap_or_else(PoisonError::into_inner);
+    let structs = structs.as_ref().expect("set when Python started");
+    structs.env.run(|own| found(structs.map.load(own).map_get(name).ok()))
+}
 
 /// The template of that name; the atom `nil` where there is none.
 pub fn template<'a>(env: Env<'a>, name: &str) -> Term<'a> {
-    let templates = TEMPLATES.get().expect("set when Python started");
-    let templates = templates.lock().unwrap_or_else(PoisonError::into_inner);
-    templates.env.run(|own| {
-        let name = Atom::from_str(own, name).expect("a short name");
-        match templates.map.load(own).map_get(name) {
-            Ok(found) => found.in_env(env),
-            Err(_) => atoms::nil().encode(env),
-        }
+    let name = Atom::from_str(env, name).expect("a short name");
+    look_up(name, |found| found.map_or_else(|| atoms::nil().encode(env), |term| term.in_env(env)))
+}
+
+/// Has that struct a `Py.Encoder`, which only the BEAM can run?
+pub fn has_encoder(name: Term<'_>) -> bool {
+    look_up(atoms::encoders(), |encoders| {
+        encoders.is_some_and(|encoders| match encoders.decode::<Vec<Term<'_>>>() {
+            Ok(names) => names.iter().any(|other| other.as_c_arg() == name.as_c_arg()),
+            // Not consolidated: any struct may have one.
+            Err(_) => true,
+        })
     })
 }
 
@@ -36,10 +50,9 @@ pub fn template<'a>(env: Env<'a>, name: &str) -> Term<'a> {
 #[rustler::nif]
 fn runtime_start<'a>(env: Env<'a>, config: Term<'a>, tag: Term<'a>) -> rustler::NifResult<Atom> {
     let templates = config.map_get(atoms::templates())?;
-    TEMPLATES.get_or_init(|| {
-        let env = OwnedEnv::new();
-        Mutex::new(Templates { map: save(&env, templates), env })
-    });
+    let own = OwnedEnv::new();
+    let structs = Structs { map: save(&own, templates), env: own };
+    *STRUCTS.write().unwrap_or_else(PoisonError::into_inner) = Some(structs);
     let config = runtime::Config {
         executable: config.map_get(atoms::executable())?.decode()?,
         paths: config.map_get(atoms::paths())?.decode()?,

@@ -1,0 +1,113 @@
+"""What does not work in an interpreter with its own GIL, and how code is told.
+
+``REFUSED`` is the list: standard modules whose C part cannot be loaded there, by Python version.
+A test imports the whole standard library in every mode and compares what fails with this list.
+
+CPython itself refuses these modules with "module ... does not support loading in subinterpreters".
+``install`` turns that into an ImportError which says what to do, before any of their code runs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+#: Version -> standard modules that an interpreter with its own GIL cannot have. Modules that need
+#: one of these (`ctypes.util`, `plistlib`, `turtle`) fail with it. A missing accelerator that has
+#: a twin in Python (`_datetime`, `_decimal`, `_elementtree`) is listed too: the twin is used.
+REFUSED: dict[tuple[int, int], frozenset[str]] = {
+    (3, 12): frozenset(
+        {
+            "_ctypes",
+            "_curses",
+            "_curses_panel",
+            "_datetime",
+            "_decimal",
+            "_elementtree",
+            "_lsprof",
+            "_tkinter",
+            "_tracemalloc",
+            "_zoneinfo",
+            "faulthandler",
+            "nis",
+            "ossaudiodev",
+            "pyexpat",
+            "readline",
+        }
+    ),
+    (3, 13): frozenset(
+        {
+            "_curses",
+            "_curses_panel",
+            "_suggestions",
+            "_tkinter",
+            "_tracemalloc",
+            "faulthandler",
+            "readline",
+        }
+    ),
+}
+
+#: From 3.13 on CPython initialises an extension in the main interpreter before it tries another.
+FIRST_SAFE = (3, 13)
+
+
+def refused() -> frozenset[str]:
+    """Return the standard modules that this Python refuses under an own GIL."""
+    return REFUSED.get(sys.version_info[:2], frozenset())
+
+
+def message(name: str) -> str:
+    """Return what an import of ``name`` says. It contains CPython's own words, which tools look for."""
+    return (
+        f"module {name} does not support loading in subinterpreters: it needs the main "
+        "interpreter. Call it without naming a context, which finds one by itself, or use a "
+        "context with mode: :worker"
+    )
+
+
+class Refusal:
+    """A finder that comes first and raises for refused modules; it finds nothing."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        """Refuse ``names``."""
+        self.names = names
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Raise ImportError for a refused module; leave all others to the finders that follow."""
+        if name in self.names:
+            raise ImportError(message(name), name=name)
+        return None
+
+
+def install(mode: str) -> None:
+    """Prepare the interpreter of a context; the native side calls this before anything else."""
+    if mode != "own_gil":
+        return
+    names = refused()
+    if names:
+        sys.meta_path.insert(0, Refusal(names))
+    if sys.version_info[:2] < FIRST_SAFE:
+        _guard_extensions()
+
+
+def _guard_extensions() -> None:
+    from importlib.machinery import ExtensionFileLoader
+
+    from _erlang import is_multi_phase
+
+    create_module = ExtensionFileLoader.create_module
+
+    def guarded(self: ExtensionFileLoader, spec: ModuleSpec) -> ModuleType:
+        if not is_multi_phase(spec.name, self.path):
+            raise ImportError(message(spec.name), name=spec.name, path=self.path)
+        return create_module(self, spec)
+
+    ExtensionFileLoader.create_module = guarded  # type: ignore[method-assign]
