@@ -26,7 +26,8 @@ may_install() {
 }
 
 apt_install() {
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+    -o DPkg::Lock::Timeout=600 "$@"
 }
 
 # install_packages PACKAGE...
@@ -34,7 +35,8 @@ install_packages() {
   echo "Installing $*"
   # The lists of a fresh machine are empty or old, so a first failure is no news.
   apt_install "$@" >/dev/null 2>&1 && return
-  as_root apt-get update -qq && apt_install "$@" >/dev/null
+  as_root apt-get update -qq || true
+  apt_install "$@" >/dev/null
 }
 
 # Those of the packages that are not installed.
@@ -55,6 +57,30 @@ debian_mirror() {
   apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
     awk '$2 ~ /^(bullseye|bookworm|trixie|forky|sid|(old)*stable|testing|unstable)$/ &&
       $3 == "main" && !found { print $1; found = 1 }'
+}
+
+# need_debian PACKAGE...: whether this machine can fetch and build packages of Debian's, with
+# these installed; says what to do instead where it cannot.
+need_debian() {
+  local why=
+  if [ "$(uname -s)" != Linux ] || [ -z "$(debian_mirror)" ]; then
+    why="apt on this machine, if there is one, names no Debian mirror to fetch from."
+  elif ! may_install; then
+    why="installing packages takes root's rights, or sudo without a password."
+  fi
+
+  if [ -n "$why" ]; then
+    echo "$why"
+    echo "Other ways to get the same Pythons, found without further settings:"
+    echo "    uv python install 3.13t 3.14"
+    echo "    PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install 3.13t 3.14"
+    return 1
+  fi
+
+  local missing
+  missing=$(missing_packages debian-archive-keyring "$@" | xargs)
+  # shellcheck disable=SC2086
+  [ -z "$missing" ] || install_packages $missing
 }
 
 # suite_apt SUITE TYPE ARGUMENT...: apt-get for another suite, TYPE being deb or deb-src. Its

@@ -39,12 +39,11 @@ def parse(text: str) -> tuple[Quake, ...]:
         features = json.loads(text)["features"]
     except ValueError as error:
         raise CatalogueError(f"no catalogue in these {len(text):,} characters") from error
-    return tuple(
-        quake(feature["properties"], *feature["geometry"]["coordinates"]) for feature in features
-    )
+    return tuple(to_quake(feature["properties"], feature["geometry"]) for feature in features)
 
 
-def quake(properties: dict, longitude: float, latitude: float, depth_km: float) -> Quake:
+def to_quake(properties: dict, geometry: dict) -> Quake:
+    longitude, latitude, depth_km = geometry["coordinates"]
     return Quake(
         place=properties["place"],
         magnitude=properties["mag"],
@@ -71,18 +70,18 @@ def summary(path: str, network: str, day: date) -> dict:
     return {"count": len(quakes), "strongest": max(quakes, key=lambda q: q.magnitude, default=None)}
 
 
-def loneliest(path: str, first: int, step: int) -> tuple[float, str]:
-    """Of every step-th quake, the one farthest from its nearest neighbour.
+def loneliest(path: str, magnitude: float, first: int, step: int) -> tuple[float, str]:
+    """Of every step-th quake at least that strong, the one farthest from its nearest neighbour.
 
     Compares each with all others, in pure Python: a stand-in for any work that only computes.
     """
-    points = [(math.radians(q.latitude), math.radians(q.longitude)) for q in load(path)]
+    quakes = [q for q in load(path) if q.magnitude >= magnitude]
+    points = [(math.radians(q.latitude), math.radians(q.longitude)) for q in quakes]
     nearest = [
-        (min(distance_km(point, other) for other in points if other is not point), index)
-        for index, point in list(enumerate(points))[first::step]
+        (min(distance_km(point, other) for other in points if other is not point), quake.place)
+        for point, quake in list(zip(points, quakes))[first::step]
     ]
-    distance, index = max(nearest)
-    return distance, load(path)[index].place
+    return max(nearest)
 
 
 def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:

@@ -10,9 +10,8 @@ from datetime import date
 def year(path: str, city: str, year: int) -> dict:
     """One city's year in a few figures."""
     with open(path, encoding="utf-8", newline="") as file:
-        rows = [
-            r for r in csv.DictReader(file) if r["location"] == city and r["date"][:4] == str(year)
-        ]
+        rows = [row for row in csv.DictReader(file) if row["location"] == city]
+    rows = [row for row in rows if date.fromisoformat(row["date"]).year == year]
     hottest = max(rows, key=lambda row: float(row["temp_max"]))
     return {
         "city": city,

@@ -107,7 +107,9 @@ defmodule Py.Request do
         {:error, exception(reason)}
 
       {:unopened, index} ->
-        with {:ok, _context} <- Pool.open(index), do: anywhere(op, scope, format, timeout)
+        # The process may be on another scheduler by now, but this is the slot that is open.
+        with {:ok, _context} <- Pool.open(index),
+             do: anywhere(Router.target(index), op, scope, format, timeout)
 
       :remote ->
         Context.request(target, op, format, timeout)
@@ -161,7 +163,7 @@ defmodule Py.Request do
 
   defp route({:call, _module, _function, args, kwargs} = op, format, timeout) do
     case Router.bound() || owner(args) || owner(kwargs) do
-      nil -> anywhere(op, :context, format, timeout)
+      nil -> anywhere(Router.target(), op, :context, format, timeout)
       context -> submit(context, op, :context, format, timeout)
     end
   end
@@ -186,7 +188,7 @@ defmodule Py.Request do
 
   defp unscoped(op, format, timeout) do
     case owner(op) do
-      nil -> anywhere(op, :fresh, format, timeout)
+      nil -> anywhere(Router.target(), op, :fresh, format, timeout)
       context -> submit(context, op, :fresh, format, timeout)
     end
   end
@@ -204,18 +206,17 @@ defmodule Py.Request do
     end
   end
 
-  defp anywhere(op, scope, format, timeout) do
-    case Router.target() do
-      nil -> {:error, %ContextError{reason: :not_found}}
-      target -> submit(target, op, scope, format, timeout)
-    end
-  end
+  defp anywhere(nil, _op, _scope, _format, _timeout),
+    do: {:error, %ContextError{reason: :not_found}}
+
+  defp anywhere(target, op, scope, format, timeout),
+    do: submit(target, op, scope, format, timeout)
 
   # The slot held a context that has just died, and nothing ran. Once the router has taken it
   # out of the slots another one serves.
   defp renew({slots, _index}, op, scope, format, timeout) do
     case Pool.renew(slots) do
-      :ok -> anywhere(op, scope, format, timeout)
+      :ok -> anywhere(Router.target(), op, scope, format, timeout)
       _unchanged -> {:error, %ContextError{reason: :closed}}
     end
   end

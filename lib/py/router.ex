@@ -166,6 +166,15 @@ defmodule Py.Router do
   end
 
   @doc false
+  @spec target(non_neg_integer) :: {tuple, non_neg_integer} | nil
+  def target(index) do
+    case Pool.slots() do
+      nil -> nil
+      slots -> {slots, index}
+    end
+  end
+
+  @doc false
   @spec resolve(context) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}
   def resolve(context) when is_pid(context), do: {:ok, context}
 

@@ -18,6 +18,9 @@ defmodule Py.Encoder.Walk do
     Py.Buffer
   ]
 
+  # What the protocol answers is settled when it is consolidated, after this is compiled.
+  @dialyzer {:no_match, op: 1}
+
   @doc "The operation with its structs encoded."
   @spec op(Py.Native.op()) :: Py.Native.op()
   def op(op) do

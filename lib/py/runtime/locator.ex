@@ -8,8 +8,9 @@ defmodule Py.Runtime.Locator do
        the directory it is installed in)
     2. the environment variable `ERLANG_PYTHON`, with the same meaning
     3. the active virtual environment (`VIRTUAL_ENV`)
-    4. the interpreters that uv and pyenv manage, and those on the `PATH`: the newest
-       supported version wins, a free-threaded build only when there is no other
+    4. the interpreters that uv and pyenv manage, those that `make pythons` has built, and
+       those on the `PATH`: the newest supported version wins, a free-threaded build only when
+       there is no other
 
   The first three are choices somebody made. When such a choice cannot be used that is an
   error, never a reason to take another Python silently. Versions from 3.9 to 3.14 are
@@ -44,7 +45,13 @@ defmodule Py.Runtime.Locator do
 
   @typedoc "Where an interpreter was found, or who asked for it."
   @type source ::
-          {:config, String.t()} | {:env, String.t()} | {:venv, Path.t()} | :uv | :pyenv | :path
+          {:config, String.t()}
+          | {:env, String.t()}
+          | {:venv, Path.t()}
+          | :uv
+          | :pyenv
+          | :built
+          | :path
 
   @typedoc """
   A usable interpreter.
@@ -100,8 +107,8 @@ defmodule Py.Runtime.Locator do
   end
 
   @doc """
-  Returns every usable interpreter that uv, pyenv and the `PATH` offer, newest first and
-  free-threaded builds last.
+  Returns every usable interpreter that uv, pyenv, `make pythons` and the `PATH` offer, newest
+  first and free-threaded builds last.
 
   Each is asked for its facts, so this takes a few tens of milliseconds per interpreter. The
   option `:env` is that of `locate/1`.
@@ -151,6 +158,7 @@ defmodule Py.Runtime.Locator do
       {:venv, path} -> "VIRTUAL_ENV=#{path}"
       :uv -> "the newest one found, managed by uv"
       :pyenv -> "the newest one found, managed by pyenv"
+      :built -> "the newest one found, built by `make pythons`"
       :path -> "the newest one found, on the PATH"
     end
   end

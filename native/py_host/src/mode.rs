@@ -1,5 +1,4 @@
-//! The ways to run Python, as one table. Nothing outside this file and `interpreter` asks which
-//! one is in force.
+//! The ways to run Python, as one table. Others ask a mode's row, never which mode it is.
 
 use crate::facts;
 

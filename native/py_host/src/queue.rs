@@ -108,19 +108,23 @@ impl Queue {
     /// dense that looking out for it pays.
     pub fn soon(&self, pace: &mut Pace) -> Option<BoxedJob> {
         pace.idle_since = Instant::now();
-        let _spinning = pace.dense.then(Spinning::start).flatten()?;
+        let _spinning = pace.wants_to_spin().then(Spinning::start).flatten()?;
         loop {
             // Reading the clock costs as much as a few dozen looks.
             for _ in 0..32 {
                 std::hint::spin_loop();
                 if let Some(job) = self.take() {
+                    pace.fruitless = 0;
                     return Some(job);
                 }
             }
             if pace.idle_since.elapsed() > SPIN {
-                pace.dense = false;
+                pace.fruitless += 1;
                 return None;
             }
+            // Whoever else could use this core has it: under full load that is a scheduler with
+            // the next job in its hands.
+            thread::yield_now();
         }
     }
 
@@ -130,7 +134,7 @@ impl Queue {
         let job = self.receiver.recv().expect("the queue owns a sender itself");
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         self.hot.store(true, Ordering::Relaxed);
-        pace.dense = pace.idle_since.elapsed() < DENSE;
+        pace.woken();
         job
     }
 
@@ -147,20 +151,44 @@ impl Queue {
     }
 }
 
-/// A worker's memory of how busy it has been.
+/// A worker's memory of how spinning has paid.
 pub struct Pace {
-    dense: bool,
     idle_since: Instant,
+    dense: bool,
+    /// Spins in a row that ended without a job.
+    fruitless: u32,
+    /// So many more jobs without spinning.
+    rest: u32,
 }
+
+/// So many fruitless spins in a row, and for so many jobs there is no other: worker and caller
+/// probably share a core, and each waits for the other to let go of it.
+const MOST_FRUITLESS: u32 = 4;
+const REST: u32 = 256;
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { dense: false, idle_since: Instant::now() }
+        Pace { idle_since: Instant::now(), dense: false, fruitless: 0, rest: 0 }
     }
 }
 
-/// Workers that spin right now. One in two cores at most: a core that spins is one that no
-/// scheduler has, and under full load that costs more than the wake-up it saves.
+impl Pace {
+    fn wants_to_spin(&self) -> bool {
+        self.dense && self.rest == 0
+    }
+
+    fn woken(&mut self) {
+        self.dense = self.idle_since.elapsed() < DENSE;
+        self.rest = self.rest.saturating_sub(1);
+        if self.fruitless >= MOST_FRUITLESS {
+            self.fruitless = 0;
+            self.rest = REST;
+        }
+    }
+}
+
+/// Workers that spin right now. One in two cores at most, and none on a single one: a core that
+/// spins is one that no scheduler has, and under full load that costs more than the wake-up saves.
 static SPINNING: AtomicUsize = AtomicUsize::new(0);
 
 struct Spinning;
@@ -169,7 +197,7 @@ impl Spinning {
     fn start() -> Option<Spinning> {
         static MOST: OnceLock<usize> = OnceLock::new();
         let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let most = *MOST.get_or_init(|| cores().div_ceil(2));
+        let most = *MOST.get_or_init(|| cores() / 2);
         let spinning = Spinning;
         (SPINNING.fetch_add(1, Ordering::Relaxed) < most).then_some(spinning)
     }

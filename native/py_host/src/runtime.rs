@@ -31,6 +31,9 @@ pub struct Config {
     pub setup: Setup,
 }
 
+/// `PyMemAllocatorName`'s value, which pyo3-ffi leaves out.
+const PYMEM_ALLOCATOR_MALLOC: c_int = 3;
+
 static RUNTIME: OnceLock<Result<Config, StartError>> = OnceLock::new();
 
 /// Initialises Python on a thread of its own. Blocks for some 20 ms; later calls answer at once,
@@ -101,6 +104,12 @@ fn initialise_main_interpreter(config: &Config) -> Result<(), StartError> {
     preconfig.configure_locale = 0;
     preconfig.coerce_c_locale = 0;
     preconfig.utf8_mode = 1;
+    if Mode::OwnGil.row().is_default() && std::env::var_os("PYTHONMALLOC").is_none() {
+        // Each isolated interpreter has a small-object allocator of its own, whose arenas (2 MB)
+        // stay for ever when it ends with a single block alive, and CPython always leaves some.
+        // With plain malloc a tenth of that stays (bench/memory.exs shows it).
+        preconfig.allocator = PYMEM_ALLOCATOR_MALLOC;
+    }
     // SAFETY: a valid struct, before initialisation.
     check(unsafe { ffi::Py_PreInitialize(&preconfig) })?;
 

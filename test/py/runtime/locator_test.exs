@@ -127,13 +127,14 @@ defmodule Py.Runtime.LocatorTest do
       python.source
     end
 
-    test "takes uv's, pyenv's and the PATH's interpreters together", %{tmp_dir: tmp_dir} do
+    test "takes the interpreters of all the usual places together", %{tmp_dir: tmp_dir} do
       fake("#{tmp_dir}/uv/cpython-3.12.4-linux-x86_64-gnu/bin/python3", %{version: "3.12.4"})
       fake("#{tmp_dir}/.pyenv/versions/3.11.9/bin/python3", %{version: "3.11.9", prefix: "/b"})
       fake("#{tmp_dir}/bin/python3.13", %{version: "3.13.1", prefix: "/c"})
+      fake("#{tmp_dir}/.cache/erlang_python/pythons/3.10/bin/python3", %{version: "3.10.8"})
       env = empty(tmp_dir, %{"UV_PYTHON_INSTALL_DIR" => Path.join(tmp_dir, "uv")})
 
-      assert [path: {3, 13, 1}, uv: {3, 12, 4}, pyenv: {3, 11, 9}] =
+      assert [path: {3, 13, 1}, uv: {3, 12, 4}, pyenv: {3, 11, 9}, built: {3, 10, 8}] =
                Enum.map(Locator.all(env: env), &{&1.source, &1.version})
     end
 

@@ -4,7 +4,7 @@ defmodule Py.Runtime.Locator.Search do
   # candidate's name tells its version well enough to try the newest first, so that finding
   # the default Python usually costs one process.
 
-  @type candidate :: %{path: Path.t(), source: :uv | :pyenv | :path, hint: version | nil}
+  @type candidate :: %{path: Path.t(), source: :uv | :pyenv | :built | :path, hint: version | nil}
   @type version :: %{numbers: [non_neg_integer], free_threaded: boolean}
 
   @minors 14..9//-1
@@ -28,7 +28,8 @@ defmodule Py.Runtime.Locator.Search do
   """
   @spec candidates(%{optional(String.t()) => String.t()}, version | nil) :: Enumerable.t()
   def candidates(env, wanted \\ nil) do
-    {known, unknown} = Enum.split_with(uv(env) ++ pyenv(env) ++ path(env), & &1.hint)
+    {known, unknown} =
+      Enum.split_with(uv(env) ++ pyenv(env) ++ built(env) ++ path(env), & &1.hint)
 
     known
     |> Enum.filter(&(supported?(&1.hint) and (wanted == nil or may_match?(wanted, &1.hint))))
@@ -46,7 +47,8 @@ defmodule Py.Runtime.Locator.Search do
   @doc "A sentence that says where was looked."
   @spec places(map) :: String.t()
   def places(env) do
-    "Looked in #{uv_root(env)} (uv), #{pyenv_root(env)}/versions (pyenv) and on the PATH."
+    "Looked in #{uv_root(env)} (uv), #{pyenv_root(env)}/versions (pyenv), " <>
+      "#{built_root(env)} (make pythons) and on the PATH."
   end
 
   # A missing last number stands for any: 3.13 asks for every 3.13.x, and `python3.13`
@@ -93,14 +95,17 @@ defmodule Py.Runtime.Locator.Search do
     [Enum.join(numbers, ".") <> if(free_threaded, do: "t", else: "")]
   end
 
-  defp pyenv(env) do
-    root = Path.join(pyenv_root(env), "versions")
+  defp pyenv(env), do: versions_in(Path.join(pyenv_root(env), "versions"), :pyenv)
 
+  # Those that scripts/pythons.sh has built, in the layout of pyenv.
+  defp built(env), do: versions_in(built_root(env), :built)
+
+  defp versions_in(root, source) do
     for directory <- list(root),
         {:ok, hint} <- [parse(directory, version_pattern())],
         path = Path.join([root, directory, "bin", "python3"]),
         executable?(path),
-        do: %{path: path, source: :pyenv, hint: hint}
+        do: %{path: path, source: source, hint: hint}
   end
 
   # pyenv's shims are left out: they stand for interpreters listed above, and refuse to run
@@ -146,6 +151,11 @@ defmodule Py.Runtime.Locator.Search do
   defp uv_root(env) do
     data = env["XDG_DATA_HOME"] || Path.join(home(env), ".local/share")
     env["UV_PYTHON_INSTALL_DIR"] || Path.join(data, "uv/python")
+  end
+
+  defp built_root(env) do
+    caches = env["XDG_CACHE_HOME"] || Path.join(home(env), ".cache")
+    Path.join(env["ERLANG_PYTHON_CACHE"] || Path.join(caches, "erlang_python"), "pythons")
   end
 
   defp home(env), do: env["HOME"] || "/"

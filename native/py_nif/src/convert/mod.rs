@@ -226,8 +226,17 @@ pub fn type_name(object: &Object<'_>) -> String {
     let text = |name| kind.attr(name).map(|value| value.to_text());
     match (text(c"__module__"), text(c"__qualname__")) {
         (Ok(module), Ok(name)) if module == "builtins" || module == "__main__" => name,
-        (Ok(module), Ok(name)) => format!("{module}.{name}"),
+        (Ok(module), Ok(name)) => format!("{}.{name}", public(&module)),
         (Err(_), Ok(name)) => name,
         (_, Err(_)) => "object".into(),
+    }
+}
+
+/// The Python twins of C modules that an interpreter cannot have go by their public name.
+fn public(module: &str) -> &str {
+    match module {
+        "_pydatetime" => "datetime",
+        "_pydecimal" => "decimal",
+        other => other,
     }
 }

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Gets the Pythons that few machines have: a free-threaded 3.13, and 3.14 in a Debian trixie of
+# its own, which brings a newer Elixir as well. Both are kept in the user's cache. When they are
+# there this only looks, and takes a few milliseconds.
+set -uo pipefail
+# shellcheck source=scripts/debian.sh
+. "$(dirname "$0")/debian.sh"
+
+# Two of these at once would build in the same places.
+mkdir -p "$cache"
+if have flock; then
+  exec 9>"$cache/lock"
+  flock 9
+fi
+
+# The one compiles while the other waits for the mirror.
+"$(dirname "$0")/make_free_threaded.sh" &
+"$(dirname "$0")/make_trixie.sh" &
+
+status=0
+wait %1 || status=1
+wait %2 || status=1
+exit "$status"
