@@ -7,7 +7,7 @@ endif
 export ELIXIR_ERL_OPTIONS := +fnu $(ELIXIR_ERL_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-all lint format bench doctor clean
+.PHONY: help setup pythons build demo test test-all lint format bench doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ help: ## List the targets
 
 setup: ## Install what building needs, where it is missing
 	@scripts/setup.sh
+
+pythons: ## Get the Pythons that few machines have: 3.13t, and 3.14 in a Debian trixie
+	@scripts/pythons.sh
 
 build: setup ## Build the library and its native code
 	@mix setup
@@ -26,7 +29,7 @@ demo: build ## Build, then run the tour of what the library does
 test: setup ## Build, then run ExUnit, cargo test and pytest
 	@scripts/test.sh
 
-test-all: setup ## The same for every supported Python on this machine
+test-all: setup ## The same for every supported Python, and for two versions of Elixir
 	@scripts/test_all.sh
 
 lint: setup ## Check formatting, lints and types in every language

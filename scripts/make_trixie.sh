@@ -63,8 +63,8 @@ mmdebstrap --variant=apt --mode=root --include="$(IFS=, && echo "${packages[*]}"
 
 step "unpacking Python 3.14"
 unpack_python314
-chroot "$trixie.part" python3.14 -c "import ctypes, sqlite3, ssl, ensurepip; print('works')"
-[ -e "$trixie.part"/usr/lib/*/libpython3.14.so ]
+chroot "$trixie.part" python3.14 -c "import ctypes, ensurepip, sqlite3, ssl"
+chroot "$trixie.part" sh -c "ls /usr/lib/*/libpython3.14.so"
 
 echo "$recipe" >"$trixie.part/made-from"
 mv "$trixie.part" "$trixie"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs ExUnit, cargo test and pytest for one Python, all of them even when one fails, and ends
-# with the closing lines of each.
+# with the closing lines of each. EXUNIT holds further arguments for `mix test`, SUITE_LIMIT the
+# time after which a suite that hangs is stopped (such as 10m).
 set -uo pipefail
 export MIX_ENV=test
 # shellcheck source=scripts/python.sh
@@ -26,17 +27,24 @@ suite() {
   "$@" 2>&1 | tee "$logs/$name.log" || failed+=("$name")
 }
 
-# EXUNIT holds further arguments for `mix test`.
+limited() {
+  if [ -n "${SUITE_LIMIT:-}" ] && command -v timeout >/dev/null; then
+    timeout --verbose --kill-after=20s "$SUITE_LIMIT" "$@"
+  else
+    "$@"
+  fi
+}
+
 # shellcheck disable=SC2086
-exunit() { mix test ${mix_colour[@]+"${mix_colour[@]}"} ${EXUNIT:-}; }
+exunit() { limited mix test ${mix_colour[@]+"${mix_colour[@]}"} ${EXUNIT:-}; }
 
 # The other crates are NIFs: outside the BEAM there is nothing to link them to.
-cargo_test() { (cd native && cargo test -p py_host); }
+cargo_test() { (cd native && limited cargo test -p py_host); }
 
 python_test() {
   local venv
   venv=$(scripts/tools.sh "$PY_EXECUTABLE" "$PY_TAG" test) || return
-  (cd python && "$venv/bin/python" -m pytest ${pytest_colour[@]+"${pytest_colour[@]}"})
+  (cd python && limited "$venv/bin/python" -m pytest ${pytest_colour[@]+"${pytest_colour[@]}"})
 }
 
 suite exunit exunit
@@ -51,10 +59,14 @@ closing() {
 # One result line per test program: "test result: ok. 12 passed; 0 failed; 1 ignored; ...".
 # shellcheck disable=SC2016
 total='{ passed += $4; failed += $6; ignored += $8 }
-  END { printf "%d passed, %d failed, %d ignored", passed, failed, ignored }'
+  END { if (NR) printf "%d passed, %d failed, %d ignored", passed, failed, ignored }'
+
+# The tests begin by saying which modes they run in.
+modes=$(closing exunit '^Python .*, modes? ' sed -E 's/.*, modes? //' | tr -d : | sort -u | xargs)
+beam=$(elixir -e 'IO.write("Elixir #{System.version()}, OTP #{System.otp_release()}")')
 
 echo
-echo "== Python $PY_VERSION ($PY_TAG)"
+echo "== Python $PY_VERSION ($PY_TAG); $beam; $modes"
 echo "ExUnit      $(closing exunit '^([0-9]+ (doctest|propert|test)|.*[0-9]+ failure)' tail -1)"
 echo "cargo test  $(closing cargo '^test result:' awk "$total")"
 echo "pytest      $(closing pytest '(passed|failed|error).* in ' tail -1 | sed -E 's/^=+ | =+$//g')"

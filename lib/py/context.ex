@@ -97,7 +97,7 @@ defmodule Py.Context do
   @doc """
   The same with the keyword arguments as an argument of their own.
 
-      {:ok, [3, 2, 1]} = Py.Context.call(context, :builtins, :sorted, [[1, 3, 2]], [reverse: true], [])
+      {:ok, [2, 1]} = Py.Context.call(context, :builtins, :sorted, [[1, 2]], [reverse: true], [])
 
   """
   @spec call(context, atom | binary, atom | binary, list, keyword | map, keyword) ::

@@ -13,7 +13,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -89,25 +89,39 @@ class Refusal:
 
 def install(mode: str) -> None:
     """Prepare the interpreter of a context; the native side calls this before anything else."""
-    if mode != "own_gil":
-        return
-    names = refused()
-    if names:
-        sys.meta_path.insert(0, Refusal(names))
-    if sys.version_info[:2] < FIRST_SAFE:
-        _guard_extensions()
+    if mode == "own_gil":
+        names = refused()
+        if names:
+            sys.meta_path.insert(0, Refusal(names))
+        if sys.version_info[:2] < FIRST_SAFE:
+            _before_loading(_refuse_single_phase)
+    elif mode == "shared_gil":
+        _before_loading(_let_main_be_first)
 
 
-def _guard_extensions() -> None:
-    from importlib.machinery import ExtensionFileLoader
-
+def _refuse_single_phase(spec: ModuleSpec, path: str) -> None:
     from _erlang import is_multi_phase
+
+    if not is_multi_phase(spec.name, path):
+        raise ImportError(message(spec.name), name=spec.name, path=path)
+
+
+def _let_main_be_first(spec: ModuleSpec, path: str) -> None:
+    from _erlang import import_in_main
+
+    # The standard library's own extensions are all made for several interpreters by now.
+    if "lib-dynload" not in path:
+        import_in_main(spec.name)
+
+
+def _before_loading(check: Callable[[ModuleSpec, str], None]) -> None:
+    """Call ``check`` before the code of an extension module is run."""
+    from importlib.machinery import ExtensionFileLoader
 
     create_module = ExtensionFileLoader.create_module
 
-    def guarded(self: ExtensionFileLoader, spec: ModuleSpec) -> ModuleType:
-        if not is_multi_phase(spec.name, self.path):
-            raise ImportError(message(spec.name), name=spec.name, path=self.path)
+    def checked(self: ExtensionFileLoader, spec: ModuleSpec) -> ModuleType:
+        check(spec, self.path)
         return create_module(self, spec)
 
-    ExtensionFileLoader.create_module = guarded  # type: ignore[method-assign]
+    ExtensionFileLoader.create_module = checked  # type: ignore[method-assign]

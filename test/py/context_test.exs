@@ -62,7 +62,9 @@ defmodule Py.ContextTest do
 
     first = Process.whereis(__MODULE__.Child)
     kill(first)
-    assert eventually(fn -> Process.whereis(__MODULE__.Child) not in [nil, first] end)
+    # The name is there before the interpreter is.
+    assert eventually(fn -> match?({:ok, _info}, Context.info(__MODULE__.Child)) end)
+    assert Process.whereis(__MODULE__.Child) != first
     assert {:error, %Py.Error{type: "NameError"}} = Context.eval(__MODULE__.Child, "x")
     Supervisor.stop(supervisor)
   end

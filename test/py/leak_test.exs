@@ -48,15 +48,20 @@ defmodule Py.LeakTest do
       end)
     end
 
-    blocks = fn ->
-      Py.eval!("gc.collect()\nsys.getallocatedblocks()", %{}, context: context)
+    # Python counts blocks of its own allocator only, which own-GIL interpreters do not use; what
+    # its garbage collector knows is counted everywhere.
+    held = fn ->
+      code = "gc.collect()\n(sys.getallocatedblocks(), len(gc.get_objects()))"
+      {blocks, objects} = Py.eval!(code, %{}, context: context)
+      {:ok, %{objects: handles}} = Py.Context.info(context)
+      blocks + objects + handles
     end
 
     make.(2_000)
-    blocks.()
-    before = blocks.()
+    held.()
+    before = held.()
     make.(100_000)
-    assert eventually(fn -> blocks.() - before < 1_000 end)
+    assert eventually(fn -> held.() - before < 1_000 end)
   end
 
   test "5,000 namespaces of dead processes are released" do
@@ -87,8 +92,8 @@ defmodule Py.LeakTest do
     open_and_close(100)
     {threads, descriptors} = {threads(), descriptors()}
     open_and_close(100)
-    assert eventually(fn -> threads() == threads end)
-    assert descriptors() == descriptors
+    assert eventually(fn -> threads() <= threads end)
+    assert descriptors() <= descriptors
   end
 
   @tag :long
@@ -97,8 +102,8 @@ defmodule Py.LeakTest do
     open_and_close(100)
     {threads, descriptors} = {threads(), descriptors()}
     for _ <- 1..19, do: open_and_close(100)
-    assert eventually(fn -> threads() == threads end)
-    assert descriptors() == descriptors
+    assert eventually(fn -> threads() <= threads end)
+    assert descriptors() <= descriptors
   end
 
   test "contexts leave little memory behind" do

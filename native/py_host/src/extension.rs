@@ -1,12 +1,17 @@
-//! Keeping C extensions of the old kind out of isolated interpreters on 3.12.
+//! C extensions that were written for one interpreter per process.
 //!
-//! An extension with single-phase initialisation has one set of static data per process. CPython
-//! refuses it in an interpreter with its own GIL, but 3.12 notices only after it has run the
-//! initialisation there, on static types that other interpreters are using: two contexts that
-//! import `_curses` at the same time can corrupt the heap. Newer versions initialise in the main
-//! interpreter first, and that is what this file does for 3.12.
+//! There are two kinds. Those with *single-phase initialisation* have one set of static data.
+//! CPython refuses them in an interpreter with its own GIL, but 3.12 notices only after it has
+//! run the initialisation there, on static types that other interpreters are using: two contexts
+//! that import `_curses` at the same time can corrupt the heap. Newer versions initialise in the
+//! main interpreter first, and [`is_multi_phase`] does that for 3.12.
+//!
+//! Others remember *the first interpreter that loads them* and refuse all further ones (numpy,
+//! everything made with Cython or PyO3). If that were a sub-interpreter under the shared GIL, the
+//! main one could never have them again; [`import_in_main`] lets it be first.
 
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3_ffi as ffi;
@@ -33,6 +38,17 @@ pub fn is_multi_phase(py: Attached<'_>, name: &str, path: &str) -> Result<bool, 
         known.insert(path.to_owned(), answer);
         Ok(answer)
     })
+}
+
+/// Imports `name` in the main interpreter, whatever becomes of it there: the caller goes on to
+/// import it itself and gets its own error.
+pub fn import_in_main(py: Attached<'_>, name: &str) {
+    let Ok(name) = CString::new(name) else { return };
+    py.detached(|| {
+        let _ = in_main_interpreter(|py| {
+            Object::import(py, &name).map(drop).map_err(|raised| raised.to_text())
+        });
+    });
 }
 
 /// Runs `work` attached to the main interpreter. The calling thread must be detached.

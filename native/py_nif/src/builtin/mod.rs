@@ -38,7 +38,7 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-static METHODS: Methods<3> = Methods([
+static METHODS: Methods<4> = Methods([
     ffi::PyMethodDef {
         ml_name: c"execution_mode".as_ptr(),
         ml_meth: ffi::PyMethodDefPointer { PyCFunction: execution_mode },
@@ -52,6 +52,13 @@ static METHODS: Methods<3> = Methods([
         ml_doc:
             c"is_multi_phase(name, path)\n--\n\nWhether that extension module can be tried here."
                 .as_ptr(),
+    },
+    ffi::PyMethodDef {
+        ml_name: c"import_in_main".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: import_in_main },
+        ml_flags: ffi::METH_O,
+        ml_doc: c"import_in_main(name)\n--\n\nLet the main interpreter have that module first."
+            .as_ptr(),
     },
     ffi::PyMethodDef::zeroed(),
 ]);
@@ -103,6 +110,20 @@ unsafe extern "C" fn is_multi_phase(
             }
         }
     }
+}
+
+/// For `erlang._isolation`, likewise.
+unsafe extern "C" fn import_in_main(
+    _module: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a live argument.
+    let (py, name) = unsafe {
+        let py = Attached::assume();
+        (py, Object::from_borrowed(py, name))
+    };
+    py_host::extension::import_in_main(py, &name.to_text());
+    Object::none(py).into_ptr()
 }
 
 #[repr(transparent)]
