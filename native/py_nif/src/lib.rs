@@ -16,5 +16,6 @@ mod object;
 mod ops;
 mod reply;
 mod request;
+mod terms;
 
 rustler::init!("Elixir.Py.Native");

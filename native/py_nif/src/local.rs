@@ -41,14 +41,14 @@ pub struct Local {
     pub encoder_for: Kept,
     compile_eval: Kept,
     compile_exec: Kept,
-    names: RefCell<FxHashMap<ErlNifTerm, Rc<Kept>>>,
-    atoms: RefCell<FxHashMap<ErlNifTerm, Rc<Kept>>>,
+    names: RefCell<FxHashMap<ErlNifTerm, Kept>>,
+    atoms: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     encoders: RefCell<FxHashMap<usize, Rc<TypeEncoder>>>,
     evals: RefCell<CodeCache>,
     execs: RefCell<CodeCache>,
 }
 
-type CodeCache = LruCache<Box<[u8]>, Rc<Kept>, FxBuildHasher>;
+type CodeCache = LruCache<Box<str>, Kept, FxBuildHasher>;
 
 /// How the instances of a type that is not built in are encoded.
 pub struct TypeEncoder {
@@ -184,23 +184,23 @@ impl Local {
     /// `(body, last)`: code to execute and code to evaluate after it, either of them `None`.
     pub fn compiled_eval<'py>(
         &self,
-        source: &Object<'py>,
-        text: &[u8],
+        py: Attached<'py>,
+        source: &str,
     ) -> Result<Object<'py>, Raised<'py>> {
-        compiled(&self.evals, &self.compile_eval, source, text)
+        compiled(&self.evals, &self.compile_eval, py, source)
     }
 
     pub fn compiled_exec<'py>(
         &self,
-        source: &Object<'py>,
-        text: &[u8],
+        py: Attached<'py>,
+        source: &str,
     ) -> Result<Object<'py>, Raised<'py>> {
-        compiled(&self.execs, &self.compile_exec, source, text)
+        compiled(&self.execs, &self.compile_exec, py, source)
     }
 }
 
 fn remember<'py>(
-    cache: &RefCell<FxHashMap<ErlNifTerm, Rc<Kept>>>,
+    cache: &RefCell<FxHashMap<ErlNifTerm, Kept>>,
     py: Attached<'py>,
     key: ErlNifTerm,
     make: impl FnOnce() -> Result<Object<'py>, Raised<'py>>,
@@ -209,7 +209,7 @@ fn remember<'py>(
         return Ok(known.get(py));
     }
     let made = make()?;
-    insert_bounded(cache, MOST_ATOMS, key, Rc::new(made.clone().keep()));
+    insert_bounded(cache, MOST_ATOMS, key, made.clone().keep());
     Ok(made)
 }
 
@@ -231,16 +231,15 @@ fn insert_bounded<K: Eq + std::hash::Hash, V>(
 fn compiled<'py>(
     cache: &RefCell<CodeCache>,
     compile: &Kept,
-    source: &Object<'py>,
-    text: &[u8],
+    py: Attached<'py>,
+    source: &str,
 ) -> Result<Object<'py>, Raised<'py>> {
-    let py = source.py();
-    if let Some(known) = cache.borrow_mut().get(text) {
+    if let Some(known) = cache.borrow_mut().get(source) {
         return Ok(known.get(py));
     }
-    let code = compile.get(py).call1(source)?;
-    if text.len() <= LONGEST_CODE {
-        let evicted = cache.borrow_mut().push(text.into(), Rc::new(code.clone().keep()));
+    let code = compile.get(py).call1(&Object::str(py, source)?)?;
+    if source.len() <= LONGEST_CODE {
+        let evicted = cache.borrow_mut().push(source.into(), code.clone().keep());
         drop(evicted);
     }
     Ok(code)

@@ -8,12 +8,12 @@ use rustler::sys::{
     enif_make_list_from_array, enif_make_map_from_arrays, enif_make_tuple_from_array, ErlNifTerm,
 };
 use rustler::types::map::MapIterator;
-use rustler::types::tuple::get_tuple;
 use rustler::{Atom, Binary, Encoder, Term, TermType};
 
 use super::{failed_in, into, refuse_in, refuse_out, structs, text, Converter, In, Parents, Walk};
 use crate::atoms;
-use crate::failure::{Failure, Outcome, Step};
+use crate::failure::{Failure, Outcome, Step, Unconvertible};
+use crate::terms::Tuple;
 
 pub fn list_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
     let length = term.list_length().map_err(|_| {
@@ -34,25 +34,30 @@ pub fn list_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) ->
 }
 
 pub fn tuple_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
-    let items = get_tuple(term).expect("its type says tuple");
-    if let [tag, data] = items[..] {
+    let items = Tuple::of(term).expect("its type says tuple");
+    if items.len() == 2 {
+        let (tag, data) = (items.at(0), items.at(1));
         if tag.as_c_arg() == atoms::bytes().as_c_arg() && data.is_binary() {
             let data = Binary::from_term(data).expect("just asked");
             return text::python_bytes(converter, data.as_slice()).map_err(failed_in("memory"));
         }
     }
-    sequence_in(converter, &items, depth)
+    sequence_in(converter, items.len(), items.iter(), depth)
 }
 
-/// Terms as a Python tuple.
-pub fn sequence_in<'py>(converter: &Converter<'py>, items: &[Term<'_>], depth: usize) -> In<'py> {
+/// `length` terms as a Python tuple.
+pub fn sequence_in<'py, 't>(
+    converter: &Converter<'py>,
+    length: usize,
+    items: impl Iterator<Item = Term<'t>>,
+    depth: usize,
+) -> In<'py> {
     // SAFETY: as for lists.
-    let tuple = unsafe {
-        Object::from_owned(converter.py, ffi::PyTuple_New(items.len() as ffi::Py_ssize_t))
-    }
-    .map_err(failed_in("memory"))?;
-    for (index, item) in items.iter().enumerate() {
-        let item = into(converter, *item, depth + 1)
+    let tuple =
+        unsafe { Object::from_owned(converter.py, ffi::PyTuple_New(length as ffi::Py_ssize_t)) }
+            .map_err(failed_in("memory"))?;
+    for (index, item) in items.enumerate() {
+        let item = into(converter, item, depth + 1)
             .map_err(|error| error.inside(|| Step::Index(index)))?;
         // SAFETY: as for lists.
         unsafe { ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index as ffi::Py_ssize_t, item.into_ptr()) };
@@ -84,7 +89,7 @@ fn pair_in<'py>(
     key: Term<'_>,
     value: Term<'_>,
     depth: usize,
-) -> Result<(), Box<crate::failure::Unconvertible>> {
+) -> Result<(), Box<Unconvertible>> {
     let python_key =
         if key.is_atom() { text::key_in(converter, key) } else { into(converter, key, depth + 1) };
     let python_key = python_key.map_err(|error| error.inside(|| step(key)))?;
@@ -106,26 +111,28 @@ fn pair_in<'py>(
     Ok(())
 }
 
-/// Keyword arguments, from a keyword list or a map.
+/// Keyword arguments or variables, from a keyword list or a map; `None` if there are none.
 pub fn kwargs_in<'py>(
     converter: &Converter<'py>,
     term: Term<'_>,
-) -> Result<Option<Object<'py>>, Box<crate::failure::Unconvertible>> {
+) -> Result<Option<Object<'py>>, Box<Unconvertible>> {
+    if term.is_empty_list() || term.map_size().is_ok_and(|size| size == 0) {
+        return Ok(None);
+    }
     let wrong =
-        || refuse_in("bad_kwargs", "kwargs are a keyword list or a map with atom or string keys");
-    let dict = Object::dict(converter.py).map_err(failed_in("memory"))?;
-    let pairs: Vec<(Term<'_>, Term<'_>)> = if term.is_map() {
-        MapIterator::new(term).expect("its type says map").collect()
-    } else {
-        term.decode().map_err(|_| wrong())?
+        || refuse_in("bad_kwargs", "names are given as a keyword list or a map with string keys");
+    let pairs: Vec<(Term<'_>, Term<'_>)> = match MapIterator::new(term) {
+        Some(pairs) => pairs.collect(),
+        None => term.decode().map_err(|_| wrong())?,
     };
-    for (key, value) in &pairs {
+    let dict = Object::dict(converter.py).map_err(failed_in("memory"))?;
+    for (key, value) in pairs {
         if !key.is_atom() && !key.is_binary() {
             return Err(wrong());
         }
-        pair_in(converter, &dict, *key, *value, 0)?;
+        pair_in(converter, &dict, key, value, 0)?;
     }
-    Ok((!pairs.is_empty()).then_some(dict))
+    Ok(Some(dict))
 }
 
 fn step(key: Term<'_>) -> Step {

@@ -23,7 +23,7 @@ use crate::local::{Builtin, How, Local};
 use crate::object::ObjectRef;
 
 pub use collection::kwargs_in as keywords;
-pub use text::{atom_text, python_str};
+pub use text::atom_text;
 
 /// As deep as Python's own recursion limit lets a program go by default.
 const DEEPEST: usize = 1000;
@@ -52,9 +52,12 @@ pub fn to_python<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     into(converter, term, 0)
 }
 
-/// The arguments of a call.
-pub fn positional<'py>(converter: &Converter<'py>, items: &[Term<'_>]) -> In<'py> {
-    collection::sequence_in(converter, items, 0)
+/// The arguments of a call, a list, as a tuple.
+pub fn positional<'py>(converter: &Converter<'py>, list: Term<'_>) -> In<'py> {
+    match (list.list_length(), list.into_list_iterator()) {
+        (Ok(length), Ok(items)) => collection::sequence_in(converter, length, items, 0),
+        _ => Err(refuse_in("bad_args", "the arguments of a call are a list")),
+    }
 }
 
 fn into<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {

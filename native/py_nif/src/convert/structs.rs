@@ -94,7 +94,7 @@ fn made_by<'py>(
         .collect();
     let values =
         values.map_err(|_| refuse_in("bad_struct", "the struct lacks one of its fields"))?;
-    let arguments = collection::sequence_in(converter, &values, 0)?;
+    let arguments = collection::sequence_in(converter, values.len(), values.into_iter(), 0)?;
     let convert = converter.local.convert.get(converter.py);
     convert
         .attr(function)

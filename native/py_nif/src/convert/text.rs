@@ -23,7 +23,7 @@ pub fn binary_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     made.map_err(failed_in("memory"))
 }
 
-pub fn python_str<'py>(converter: &Converter<'py>, text: &str) -> Result<Object<'py>, Raised<'py>> {
+fn python_str<'py>(converter: &Converter<'py>, text: &str) -> Result<Object<'py>, Raised<'py>> {
     if !text.is_ascii() || text.is_empty() {
         return Object::str(converter.py, text);
     }

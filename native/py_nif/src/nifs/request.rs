@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustler::sys::{c_int, enif_get_tuple, ErlNifTerm};
 use rustler::{Atom, Encoder, Env, NifResult, OwnedEnv, ResourceArc, Term};
 
 use crate::atoms;
@@ -12,6 +11,7 @@ use crate::failure;
 use crate::object::{self, NamespaceRef};
 use crate::reply::{Address, Cancelled, Reply, Ticket, TicketRef};
 use crate::request::{save, Format, Request, Scope};
+use crate::terms::Tuple;
 
 /// How long a submitter waits at the slot, on its scheduler, when the worker is awake. Most short
 /// calls are done by then, and neither of the two has to be woken.
@@ -36,7 +36,7 @@ fn request_submit<'a>(
     format: Term<'a>,
     kind: Term<'a>,
 ) -> NifResult<Term<'a>> {
-    let entry = match Target::find(env, target)? {
+    let entry = match Target::find(target)? {
         Target::Here(entry) => entry,
         Target::Unopened(index) => return Ok((atoms::unopened(), index).encode(env)),
         Target::Remote => return Ok(atoms::remote().encode(env)),
@@ -103,7 +103,7 @@ enum Target {
 
 impl Target {
     /// From a context's pid, a pool and the preferred place in it, or an object.
-    fn find<'a>(env: Env<'a>, target: Term<'a>) -> NifResult<Target> {
+    fn find(target: Term<'_>) -> NifResult<Target> {
         if target.is_pid() {
             return Ok(match contexts::find(target) {
                 Some(entry) => Target::Here(entry),
@@ -111,13 +111,10 @@ impl Target {
                 None => Target::Gone,
             });
         }
-        if let Some(&[slots, index]) = tuple(env, &target) {
-            // SAFETY: both are parts of a term of this environment.
-            let (slots, index) = unsafe { (Term::new(env, slots), Term::new(env, index)) };
-            let slots = tuple(env, &slots)
-                .filter(|slots| !slots.is_empty())
-                .ok_or(rustler::Error::BadArg)?;
-            return Ok(choose(env, slots, index.decode::<usize>()? % slots.len()));
+        if let Some(pool) = Tuple::of(target).filter(|pool| pool.len() == 2) {
+            let slots = Tuple::of(pool.at(0)).filter(|slots| slots.len() > 0);
+            let slots = slots.ok_or(rustler::Error::BadArg)?;
+            return Ok(choose(slots, pool.at(1).decode::<usize>()? % slots.len()));
         }
         match object::from_term(target) {
             Some(reference) => Ok(Target::Here(Arc::clone(&reference.entry))),
@@ -128,10 +125,8 @@ impl Target {
 
 /// The preferred context unless it is busy and another one is idle. If none is idle at this very
 /// instant, at least none that is stuck in a long job while another one has just begun.
-fn choose(env: Env<'_>, slots: &[ErlNifTerm], preferred: usize) -> Target {
-    // SAFETY: the slots are parts of a term of this environment.
-    let at = |index: usize| contexts::find(unsafe { Term::new(env, slots[index]) });
-    let Some(first) = at(preferred) else {
+fn choose(slots: Tuple<'_>, preferred: usize) -> Target {
+    let Some(first) = contexts::find(slots.at(preferred)) else {
         return Target::Unopened(preferred);
     };
     if first.context.is_idle() {
@@ -141,7 +136,7 @@ fn choose(env: Env<'_>, slots: &[ErlNifTerm], preferred: usize) -> Target {
     let mut unopened = None;
     for step in 1..slots.len().min(MOST_NEIGHBOURS) {
         let index = (preferred + step) % slots.len();
-        match at(index) {
+        match contexts::find(slots.at(index)) {
             Some(entry) if entry.context.is_idle() => return Target::Here(entry),
             Some(entry) if load(&entry) < load(&best) => best = entry,
             Some(_) => {}
@@ -154,19 +149,6 @@ fn choose(env: Env<'_>, slots: &[ErlNifTerm], preferred: usize) -> Target {
 /// In a long job or not, then how many wait: ties leave a request where it prefers to be.
 fn load(entry: &Entry) -> (bool, usize) {
     (entry.context.busy() >= LONG, entry.context.waiting())
-}
-
-fn tuple<'t>(env: Env<'_>, term: &'t Term<'_>) -> Option<&'t [ErlNifTerm]> {
-    let mut arity: c_int = 0;
-    let mut items = std::ptr::null();
-    // SAFETY: the term belongs to the environment; on success the array has `arity` items and
-    // lives as long as the term.
-    unsafe {
-        if enif_get_tuple(env.as_c_arg(), term.as_c_arg(), &mut arity, &mut items) == 0 {
-            return None;
-        }
-        Some(std::slice::from_raw_parts(items, arity as usize))
-    }
 }
 
 fn parse_scope(scope: Term<'_>) -> NifResult<Scope> {

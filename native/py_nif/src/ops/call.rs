@@ -131,11 +131,8 @@ fn arguments<'py>(
     args: Term<'_>,
     kwargs: Term<'_>,
 ) -> Outcome<'py, Arguments<'py>> {
-    let items: Vec<Term<'_>> = args.decode().map_err(|_| {
-        Unconvertible::new(Direction::ToPython, "bad_args", "the arguments of a call are a list")
-    })?;
-    let args = convert::positional(converter, &items)?;
-    let kwargs = if kwargs.is_empty_list() { None } else { convert::keywords(converter, kwargs)? };
+    let args = convert::positional(converter, args)?;
+    let kwargs = convert::keywords(converter, kwargs)?;
     Ok((args, kwargs))
 }
 

@@ -4,7 +4,7 @@ use py_host::Object;
 use pyo3_ffi as ffi;
 use rustler::{Binary, Term};
 
-use crate::convert::{self, python_str, Converter};
+use crate::convert::{self, Converter};
 use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
 
@@ -17,8 +17,7 @@ pub fn eval<'py>(
     vars: Term<'_>,
 ) -> Outcome<'py, Object<'py>> {
     let vars = convert::keywords(converter, vars)?;
-    let (source, text) = source(converter, code)?;
-    let compiled = converter.local.compiled_eval(&source, text)?;
+    let compiled = converter.local.compiled_eval(converter.py, source(code)?)?;
     let mut namespace = scope.namespace(converter)?;
     if let Some(vars) = vars {
         // SAFETY: live dicts; the copy is ours alone.
@@ -50,8 +49,7 @@ pub fn exec<'py>(
     scope: &Scope,
     code: Term<'_>,
 ) -> Outcome<'py, Object<'py>> {
-    let (source, text) = source(converter, code)?;
-    let compiled = converter.local.compiled_exec(&source, text)?;
+    let compiled = converter.local.compiled_exec(converter.py, source(code)?)?;
     run(&compiled, &scope.namespace(converter)?)
 }
 
@@ -63,13 +61,9 @@ fn run<'py>(code: &Object<'py>, namespace: &Object<'py>) -> Outcome<'py, Object<
     Ok(unsafe { Object::from_owned(code.py(), value)? })
 }
 
-fn source<'py, 't>(
-    converter: &Converter<'py>,
-    code: Term<'t>,
-) -> Outcome<'py, (Object<'py>, &'t [u8])> {
+fn source<'py, 't>(code: Term<'t>) -> Outcome<'py, &'t str> {
     let bytes = Binary::from_term(code).ok().map(|binary| binary.as_slice());
-    let text = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(|| {
-        Unconvertible::new(Direction::ToPython, "bad_code", "source code is a UTF-8 string")
-    })?;
-    Ok((python_str(converter, text)?, text.as_bytes()))
+    bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(|| {
+        Unconvertible::new(Direction::ToPython, "bad_code", "source code is a UTF-8 string").into()
+    })
 }

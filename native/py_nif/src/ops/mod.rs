@@ -5,13 +5,16 @@ mod code;
 mod object;
 
 use py_host::Object;
-use rustler::types::tuple::get_tuple;
 use rustler::{Atom, Term};
 
 use crate::atoms;
 use crate::convert::Converter;
 use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
+use crate::terms::Tuple;
+
+/// More elements than any operation has: one that is too long matches no row either.
+const LONGEST: usize = 6;
 
 /// Runs one operation. The tuple comes from `Py.Request`, which has looked at the shapes.
 pub fn run<'py>(
@@ -19,8 +22,9 @@ pub fn run<'py>(
     scope: &Scope,
     op: Term<'_>,
 ) -> Outcome<'py, Object<'py>> {
-    let parts = get_tuple(op).unwrap_or_default();
-    let Some((name, arguments)) = parts.split_first() else {
+    let mut place = [op; LONGEST];
+    let parts = Tuple::of(op).map(|parts| parts.fill(&mut place));
+    let Some((name, arguments)) = parts.and_then(|parts| parts.split_first()) else {
         return Err(unknown(op));
     };
     let is = |atom: Atom| name.as_c_arg() == atom.as_c_arg();
