@@ -18,7 +18,7 @@ defmodule Bench.Memory do
       resident_row("object made and dropped", fn n -> object(context, n) end)
     ])
 
-    blocks(context)
+    python_counts(context)
     :ok = Py.Context.stop(context)
 
     head = ["#{@contexts} contexts", "opened, each", "memory, each", "closed, each", "kept, each"]
@@ -28,8 +28,10 @@ defmodule Bench.Memory do
   defp same(context, _n), do: {:ok, 2} = Py.Context.eval(context, "1 + 1")
   defp other(context, n), do: {:ok, _value} = Py.Context.eval(context, "#{n} + 1")
 
-  defp object(context, _n),
-    do: {:ok, %Py.Object{}} = Py.Context.call(context, :builtins, :object, [], return: :object)
+  # Of a class whose instances Python's collector keeps a list of.
+  defp object(context, _n) do
+    {:ok, %Py.Object{}} = Py.Context.call(context, :types, :SimpleNamespace, [], return: :object)
+  end
 
   # A first tenth fills caches and lets the allocators take what they will keep.
   defp resident_row(name, work) do
@@ -48,24 +50,33 @@ defmodule Bench.Memory do
     receive do: ({:DOWN, ^monitor, :process, _pid, :normal} -> :ok)
   end
 
-  # Python's own count of the pieces of memory in use, which knows of no caches and no pages.
-  defp blocks(context) do
-    times(&object(context, &1), 1..1_000)
-    before = allocated(context)
-    times(&object(context, &1), 1..@times)
-    now = allocated(context)
+  # Python's own counts know of no caches and no pages: one left behind is one too many.
+  @counts """
+  import gc, sys
+  gc.collect()
+  (len(gc.get_objects()), sys.getallocatedblocks())
+  """
 
-    Bench.puts(
-      "Blocks in use (sys.getallocatedblocks) before and after #{Bench.number(@times)} objects: " <>
-        "#{Bench.number(before)} and #{Bench.number(now)}, so #{now - before} are left.\n"
+  defp python_counts(context) do
+    times(&object(context, &1), 1..1_000)
+    before = counts(context)
+    times(&object(context, &1), 1..@times)
+    now = counts(context)
+
+    head = ["Python's counts, #{Bench.number(@times)} objects", "before", "after", "change"]
+    names = ["objects known to the collector", "blocks of its own allocator"]
+
+    Bench.table(
+      head,
+      for {name, before, now} <- Enum.zip([names, before, now]) do
+        [name | Enum.map([before, now, now - before], &Bench.number/1)]
+      end
     )
   end
 
-  # The first request releases what has been dropped, the second one counts.
-  defp allocated(context) do
-    {:ok, _collected} = Py.Context.call(context, :gc, :collect)
-    {:ok, blocks} = Py.Context.call(context, :sys, :getallocatedblocks)
-    blocks
+  defp counts(context) do
+    {:ok, counts} = Py.Context.eval(context, @counts)
+    Tuple.to_list(counts)
   end
 
   # The first round also pays for what all contexts share, and for memory that the allocators
@@ -84,8 +95,8 @@ defmodule Bench.Memory do
     {opened, full - before, closed, Bench.resident() - before}
   end
 
-  # CPython keeps the memory arenas of an interpreter that ended with anything left in them, and
-  # something always is. How much that is by itself, without this library, in a process of its own:
+  # CPython's allocator keeps all arenas of an interpreter that ended with anything left in them,
+  # and something always is. What that comes to without this library, in a process of its own:
   @cpython """
   import sys, time
   try:
@@ -118,7 +129,15 @@ defmodule Bench.Memory do
       line = text |> String.split("\n", trim: true) |> List.last()
       [opened, full, closed, kept] = line |> String.split() |> Enum.map(&String.to_integer/1)
 
-      [["CPython alone", milliseconds(opened), each(full), milliseconds(closed), each(kept)]]
+      [
+        [
+          "CPython alone, own GIL",
+          milliseconds(opened),
+          each(full),
+          milliseconds(closed),
+          each(kept)
+        ]
+      ]
     else
       _no_such_thing -> []
     end
