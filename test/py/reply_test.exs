@@ -1,0 +1,95 @@
+defmodule Py.ReplyTest do
+  # The races of `native/py_nif/src/reply.rs`: an answer in the slot, by message, cancelled, or
+  # just too late to be cancelled. Python works for about as long as a submitter waits, so that
+  # each happens many times over.
+  use Py.Case, async: true
+
+  alias Py.Native
+
+  @processes 16
+  @calls 1_500
+
+  setup do
+    context = start_context()
+
+    :ok =
+      Py.Context.exec(context, """
+      from time import perf_counter_ns
+
+      def busy(number, nanoseconds):
+          end = perf_counter_ns() + nanoseconds
+          while perf_counter_ns() < end:
+              pass
+          return number
+      """)
+
+    %{context: context}
+  end
+
+  test "every request has exactly one answer, whichever way it comes", %{context: context} do
+    ways =
+      in_parallel(fn number ->
+        for call <- 1..@calls do
+          value = number * @calls + call
+          {way, ^value} = ask(context, value, rem(call, 9) * 1_000)
+          way
+        end
+      end)
+
+    assert %{slot: slot, message: message} = Enum.frequencies(ways)
+    assert slot > 0 and message > 0
+  end
+
+  test "a request that is cancelled at any moment leaves no message", %{context: context} do
+    ways =
+      in_parallel(fn number ->
+        for call <- 1..@calls, do: cancel(context, number * @calls + call, rem(call, 9) * 1_000)
+      end)
+
+    assert %{cancelled: cancelled, replied: replied} = Enum.frequencies(ways)
+    assert cancelled > 0 and replied > 0
+    assert Py.Context.eval(context, "1 + 1") == {:ok, 2}
+  end
+
+  defp ask(context, value, nanoseconds) do
+    tag = make_ref()
+
+    case submit(context, value, nanoseconds, tag, :call) do
+      {:ok, answer} -> {:slot, answer}
+      {:wait, _ticket} -> {:message, receive(do: ({^tag, {:ok, answer}} -> answer))}
+    end
+  end
+
+  defp cancel(context, value, nanoseconds) do
+    tag = make_ref()
+    {:wait, ticket} = submit(context, value, nanoseconds, tag, :spawn)
+    # Something between nothing and the time the answer takes, without a clock.
+    Enum.sum(1..(1 + rem(value * 7_919, 2_000)))
+
+    case Native.request_cancel(ticket) do
+      :replied -> receive(do: ({^tag, {:ok, ^value}} -> :replied))
+      :cancelled -> :cancelled
+    end
+  end
+
+  defp submit(context, value, nanoseconds, tag, kind) do
+    op = {:call, :__main__, :busy, [value, nanoseconds], []}
+    Native.request_submit(context, op, :context, tag, :term, kind)
+  end
+
+  # Each process looks at its own mailbox in the end; what comes after that would be caught by
+  # the context's own test: it answers in order.
+  defp in_parallel(work) do
+    1..@processes
+    |> Task.async_stream(
+      fn number ->
+        ways = work.(number)
+        refute_received _message
+        ways
+      end,
+      max_concurrency: @processes,
+      timeout: 60_000
+    )
+    |> Enum.flat_map(fn {:ok, ways} -> ways end)
+  end
+end
