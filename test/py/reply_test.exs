@@ -27,28 +27,35 @@ defmodule Py.ReplyTest do
   end
 
   test "every request has exactly one answer, whichever way it comes", %{context: context} do
-    ways =
-      in_parallel(fn number ->
-        for call <- 1..@calls do
-          value = number * @calls + call
-          {way, ^value} = ask(context, value, rem(call, 9) * 1_000)
-          way
-        end
-      end)
+    # Many callers get messages. One alone finds the worker awake, unless the machine is so busy
+    # that it seldom is: then it takes more rounds.
+    rounds = Stream.cycle([@processes, 1]) |> Stream.take(200)
 
-    assert %{slot: slot, message: message} = Enum.frequencies(ways)
-    assert slot > 0 and message > 0
+    Enum.reduce_while(rounds, MapSet.new(), fn processes, seen ->
+      ways = in_parallel(processes, fn number -> ask_often(context, number) end)
+      seen = MapSet.union(seen, MapSet.new(ways))
+      if MapSet.size(seen) == 2, do: {:halt, :both}, else: {:cont, seen}
+    end)
+    |> then(&assert &1 == :both)
   end
 
   test "a request that is cancelled at any moment leaves no message", %{context: context} do
     ways =
-      in_parallel(fn number ->
+      in_parallel(@processes, fn number ->
         for call <- 1..@calls, do: cancel(context, number * @calls + call, rem(call, 9) * 1_000)
       end)
 
     assert %{cancelled: cancelled, replied: replied} = Enum.frequencies(ways)
     assert cancelled > 0 and replied > 0
     assert Py.Context.eval(context, "1 + 1") == {:ok, 2}
+  end
+
+  defp ask_often(context, number) do
+    for call <- 1..@calls do
+      value = number * @calls + call
+      {way, ^value} = ask(context, value, rem(call, 9) * 1_000)
+      way
+    end
   end
 
   defp ask(context, value, nanoseconds) do
@@ -79,8 +86,8 @@ defmodule Py.ReplyTest do
 
   # Each process looks at its own mailbox in the end; what comes after that would be caught by
   # the context's own test: it answers in order.
-  defp in_parallel(work) do
-    1..@processes
+  defp in_parallel(processes, work) do
+    1..processes
     |> Task.async_stream(
       fn number ->
         ways = work.(number)
