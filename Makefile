@@ -7,10 +7,10 @@ endif
 export ELIXIR_ERL_OPTIONS := +fnu $(ELIXIR_ERL_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pythons build demo test test-all lint format bench doctor clean
+.PHONY: help setup pythons build demo test test-all lint format bench precompiled doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ERLANG_PYTHON=3.12 make test    chooses the Python, by version or by path"
 
@@ -40,6 +40,10 @@ format: setup ## Format the sources in every language
 
 bench: build ## Run every benchmark
 	@for script in bench/*.exs; do echo "== $$script"; mix run "$$script" || exit 1; done
+
+precompiled: setup ## Build what a release offers ready-made, for every Python found
+	@mix deps.get
+	@mix py.precompiled
 
 doctor: ## Show which Python is used, why, and whether all is in order
 	@mix py.doctor

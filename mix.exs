@@ -3,6 +3,10 @@ defmodule ErlangPython.MixProject do
 
   @version "2.0.0"
 
+  # The address of the public repository, once there is one. The documentation links to it, and
+  # the Hex package fetches its ready-made native code from the releases there.
+  @source_url nil
+
   def project do
     [
       app: :erlang_python,
@@ -15,6 +19,7 @@ defmodule ErlangPython.MixProject do
       aliases: aliases(),
       name: "erlang_python",
       description: "Call Python from Elixir and Erlang as if it were a local library",
+      source_url: @source_url,
       package: package(),
       docs: docs(),
       dialyzer: [plt_add_apps: [:mix, :ex_unit]]
@@ -31,11 +36,14 @@ defmodule ErlangPython.MixProject do
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_), do: ["lib"]
 
-  # The doctor has to work above all where the project does not build.
+  # The doctor has to work above all where the project does not build, and the tasks that
+  # prepare a release need no native code for the Python in use, if there is one at all.
   defp aliases do
     [
       setup: ["deps.get", "compile"],
-      "py.doctor": ["compile --return-errors", "py.doctor"]
+      "py.doctor": ["compile --return-errors", "py.doctor"],
+      "py.package": ["loadpaths", "compile.elixir", "py.package"],
+      "py.precompiled": ["loadpaths", "compile.elixir", "py.precompiled"]
     ]
   end
 
@@ -82,6 +90,7 @@ defmodule ErlangPython.MixProject do
         "python/pyproject.toml",
         "python/erlang/**/*.{py,pyi,typed}",
         "guides",
+        "checksum-*.exs",
         ".formatter.exs",
         "mix.exs",
         "README.md",

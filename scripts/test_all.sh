@@ -87,7 +87,7 @@ test_row() {
 
 # What scripts/test.sh ends with, in one line.
 summary() {
-  sed -n '/^== Python .*;/,$ { s/^== Python //; s/; /|/g; /^FAILED/d; p; }' "$1" | paste -s -d '|'
+  sed -n '/^== Python .*;/,$ { s/^== Python //; s/; /|/g; s/  */ /g; /^FAILED/d; p; }' "$1" | paste -s -d '|'
 }
 
 # Columns as wide as their widest cell; the last cell of a line may be longer than its column.

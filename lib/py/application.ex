@@ -15,6 +15,10 @@ defmodule Py.Application do
     end
   end
 
+  # The router's pool does this itself unless it was killed.
+  @impl true
+  def stop(_state), do: Py.Router.Pool.unpublish()
+
   defp children do
     [
       {Task.Supervisor, name: Py.TaskSupervisor},

@@ -51,6 +51,17 @@ REFUSED: dict[tuple[int, int], frozenset[str]] = {
             "readline",
         }
     ),
+    (3, 14): frozenset(
+        {
+            "_curses",
+            "_curses_panel",
+            "_suggestions",
+            "_tkinter",
+            "_tracemalloc",
+            "faulthandler",
+            "readline",
+        }
+    ),
 }
 
 #: From 3.13 on CPython initialises an extension in the main interpreter before it tries another.

@@ -1,8 +1,9 @@
 defmodule Mix.Tasks.Compile.PyNative do
-  @shortdoc "Builds the native code for the Python in use"
+  @shortdoc "Provides the native code for the Python in use"
 
   @moduledoc """
-  Builds the native code of a checkout with cargo, for the Python in use.
+  Provides the native code for the Python in use: ready-made in a Hex package, built with cargo
+  everywhere else.
 
   It runs as the last compiler of `mix compile`. The Python is the one that
   `Py.Runtime.Locator` finds, so `ERLANG_PYTHON=/path/to/python3 mix compile` builds for another;
@@ -14,14 +15,26 @@ defmodule Mix.Tasks.Compile.PyNative do
 
   Nothing runs when no source has changed since the last build. `--force` asks cargo anyway,
   `mix clean` removes the results and leaves cargo's own cache.
+
+  ## Ready-made libraries
+
+  The Hex package knows the checksums of the libraries that were published with it, one for each
+  target triple and Python, and fetches the right one through `rustler_precompiled`. Cargo
+  builds instead when there is none for this machine, when fetching it fails, and when asked to:
+
+      ERLANG_PYTHON_BUILD=1 mix deps.compile erlang_python --force
+
+  or, for good, `config :rustler_precompiled, force_build: [erlang_python: true]`. A mirror of
+  the published files is named by the environment variable `ERLANG_PYTHON_PRECOMPILED_URL`; the
+  variables of `rustler_precompiled` itself, for its cache and for proxies, hold as well.
   """
 
   use Mix.Task.Compiler
 
+  alias Py.Native.{Cargo, Precompiled}
   alias Py.Runtime.Locator
 
   @recursive true
-  @workspace "native"
   @products "priv/native"
   @package "python/erlang"
   @package_copy "priv/python/erlang"
@@ -29,10 +42,10 @@ defmodule Mix.Tasks.Compile.PyNative do
   @impl true
   def run(args) do
     copied = copy_package()
+    # Mix links priv into _build before it compiles, when there may not be a priv yet.
+    Mix.Project.build_structure()
 
     with {:ok, built} <- build(args) do
-      # Mix links priv into _build before it compiles, when there may not be a priv yet.
-      Mix.Project.build_structure()
       {if(copied or built, do: :ok, else: :noop), []}
     end
   end
@@ -41,22 +54,18 @@ defmodule Mix.Tasks.Compile.PyNative do
   def clean do
     File.rm_rf!(@products)
     File.rm_rf!(@package_copy)
-    Enum.each(Path.wildcard(target("*") <> "/sources"), &File.rm!/1)
+    Enum.each(Path.wildcard(note("*")), &File.rm!/1)
   end
 
   @doc "Whether the native code for a Python is there and as new as its sources."
   @spec up_to_date?(Locator.t()) :: boolean
   def up_to_date?(python) do
     # In a project that depends on this one, native/ is something else.
-    Mix.Project.config()[:app] != :erlang_python or not sources?() or
-      current?(python, fingerprint())
+    Mix.Project.config()[:app] != :erlang_python or not Cargo.sources?() or current?(python)
   end
 
-  # A package from Hex may come without the sources of its native code.
-  defp sources?, do: File.exists?(Path.join(@workspace, "Cargo.toml"))
-
   defp build(args) do
-    if sources?() do
+    if Cargo.sources?() do
       case Locator.locate() do
         {:ok, python} -> build(python, args)
         {:error, error} -> fail(Exception.message(error))
@@ -67,75 +76,90 @@ defmodule Mix.Tasks.Compile.PyNative do
   end
 
   defp build(python, args) do
-    sources = fingerprint()
+    published = Precompiled.fingerprint(python.tag)
+    compile_package(python)
 
     cond do
-      "--force" not in args and current?(python, sources) -> {:ok, false}
-      cargo = System.find_executable("cargo") -> cargo(cargo, python, sources)
-      true -> fail(no_cargo())
+      "--force" not in args and current?(python) -> {:ok, false}
+      published -> fetch(python, published)
+      true -> cargo(python)
     end
   end
 
-  # What cargo last built is noted in its own target directory: one note per Python, shared by
-  # all Mix environments, and gone with the cache it describes.
-  defp current?(python, sources) do
-    File.read(note(python)) == {:ok, sources} and
-      Enum.all?(products(python), fn {_built, product} -> File.exists?(product) end)
+  # Every interpreter imports the package when it starts, and where priv is read-only, or Python
+  # told not to write, each would compile it anew: that takes longer than all the rest. The
+  # compiled files go by the hash of their source, since copying a release changes its time.
+  defp compile_package(python) do
+    suffix = python.version |> Tuple.to_list() |> Enum.take(2) |> Enum.join()
+    done = Path.wildcard("#{@package_copy}/__pycache__/*.cpython-#{suffix}*.pyc")
+    sources = Path.wildcard("#{@package_copy}/*.py")
+
+    if length(done) < length(sources) do
+      args = ~w(-I -m compileall -q -f --invalidation-mode checked-hash) ++ [@package_copy]
+      # Without the compiled files everything works, only slower.
+      System.cmd(python.executable, args, stderr_to_stdout: true)
+    end
   end
 
-  defp cargo(cargo, python, sources) do
-    Mix.shell().info("Building the native code for Python #{python.version_string}")
+  # What the libraries were last made from is noted in cargo's target directory: one note per
+  # Python, shared by all Mix environments, and gone with the cache it describes.
+  defp current?(python) do
+    case File.read(note(python.tag)) do
+      {:ok, made_from} ->
+        made_from in [Cargo.fingerprint(), Precompiled.fingerprint(python.tag)] and
+          Enum.all?(products(python), fn {_crate, product} -> File.exists?(product) end)
 
-    env = [{"CARGO_TARGET_DIR", target(python.tag)}, {"PYO3_PYTHON", python.executable}]
-    arguments = ~w(build --release -p py_nif -p py_loader)
+      {:error, _} ->
+        false
+    end
+  end
 
-    # Cargo reports on its standard error, which is ours as well: its progress bar, colours and
-    # all, reaches the terminal without a detour.
-    case System.cmd(cargo, arguments, cd: @workspace, env: env) do
-      {_output, 0} ->
-        Enum.each(products(python), fn {built, product} -> replace(built, product) end)
-        File.write!(note(python), sources)
+  defp fetch(python, published) do
+    Mix.shell().info("Fetching the native code for Python #{python.version_string}")
+
+    case Precompiled.fetch(python.tag) do
+      {:ok, libraries} ->
+        install(python, libraries, published)
+        # Unpacked into priv/native under a longer name, they have no use there.
+        Enum.each(libraries, fn {_crate, library} -> File.rm!(library) end)
         {:ok, true}
 
-      {_output, status} ->
-        fail("cargo ended with status #{status}; its messages are above.")
+      {:error, reason} ->
+        reason = "The ready-made native code cannot be used: #{String.trim(reason)}"
+        Mix.shell().error(reason)
+        cargo(python, reason <> "\n\n")
     end
   end
 
-  defp products(python) do
-    for {library, product} <- [{"py_nif", "py_nif-#{python.tag}"}, {"py_loader", "py_loader"}] do
-      built = Path.join([target(python.tag), "release", "lib#{library}.#{library_extension()}"])
-      {built, Path.join(@products, product <> ".so")}
+  defp cargo(python, before \\ "") do
+    Mix.shell().info("Building the native code for Python #{python.version_string}")
+    sources = Cargo.fingerprint()
+
+    case Cargo.build(python.tag, python.executable) do
+      {:ok, libraries} ->
+        install(python, libraries, sources)
+        {:ok, true}
+
+      {:error, reason} ->
+        fail(before <> reason)
     end
+  end
+
+  defp install(python, libraries, made_from) do
+    for {crate, product} <- products(python), do: replace(Map.fetch!(libraries, crate), product)
+    File.mkdir_p!(Path.dirname(note(python.tag)))
+    File.write!(note(python.tag), made_from)
+    Mix.Project.build_structure()
   end
 
   # The BEAM looks for .so on macOS too.
-  defp library_extension do
-    if match?({:unix, :darwin}, :os.type()), do: "dylib", else: "so"
+  defp products(python) do
+    for {crate, name} <- [{"py_nif", "py_nif-#{python.tag}"}, {"py_loader", "py_loader"}],
+        do: {crate, Path.join(@products, name <> ".so")}
   end
 
-  defp target(tag), do: Path.expand(Path.join([@workspace, "target", tag]))
-  defp note(python), do: Path.join(target(python.tag), "sources")
-
-  defp fingerprint do
-    for path <- sources(), into: "" do
-      %{mtime: mtime, size: size} = File.stat!(path, time: :posix)
-      "#{path} #{size} #{mtime}\n"
-    end
-  end
-
-  # The crates are named one by one, as looking through cargo's target directory takes longer
-  # than all the rest.
-  defp sources do
-    [
-      "Cargo.{toml,lock}",
-      ".cargo/config.toml",
-      "py_*/{Cargo.toml,build.rs}",
-      "py_*/src/**/*.rs"
-    ]
-    |> Enum.flat_map(&Path.wildcard(Path.join(@workspace, &1), match_dot: true))
-    |> Enum.sort()
-  end
+  # Cleaning calls this when the modules that are not loaded yet are gone already.
+  defp note(tag), do: Path.join(["native/target", tag, "sources"])
 
   defp copy_package do
     wanted = package_files(@package)
@@ -144,6 +168,7 @@ defmodule Mix.Tasks.Compile.PyNative do
 
     changed = Enum.filter(wanted, &(read(@package, &1) != read(@package_copy, &1)))
     for file <- changed, do: replace(Path.join(@package, file), Path.join(@package_copy, file))
+    if changed != [], do: File.rm_rf!(Path.join(@package_copy, "__pycache__"))
 
     changed != [] or existing -- wanted != []
   end
@@ -164,15 +189,6 @@ defmodule Mix.Tasks.Compile.PyNative do
     File.rename!(temporary, destination)
   end
 
-  defp no_cargo do
-    """
-    cargo is needed to build the native code, and there is none on the PATH.
-
-    Install Rust from https://rustup.rs (or with `brew install rust`). The one that Debian and
-    Ubuntu package may be too old.\
-    """
-  end
-
   defp fail(message) do
     Mix.shell().error("\n** #{message}\n")
 
@@ -180,7 +196,7 @@ defmodule Mix.Tasks.Compile.PyNative do
      [
        %Mix.Task.Compiler.Diagnostic{
          compiler_name: "py_native",
-         file: Path.expand(Path.join(@workspace, "Cargo.toml")),
+         file: Path.expand("native/Cargo.toml"),
          position: 0,
          severity: :error,
          message: message

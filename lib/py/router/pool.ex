@@ -37,6 +37,10 @@ defmodule Py.Router.Pool do
   @spec renew(slots) :: :ok | :unchanged | {:error, Exception.t()}
   def renew(seen), do: ask({:renew, seen})
 
+  @doc "Takes the slots away, when nobody is left to keep them."
+  @spec unpublish() :: boolean
+  def unpublish, do: :persistent_term.erase(@slots)
+
   @doc "Whether there is an open context in a slot's place."
   # Not the same as a live process: that ends a while after its interpreter began to.
   @spec open?(pid | nil) :: boolean
@@ -45,7 +49,15 @@ defmodule Py.Router.Pool do
   defp ask(request) do
     GenServer.call(__MODULE__, request, :infinity)
   catch
-    :exit, _not_running -> not_found()
+    :exit, {:noproc, _call} -> if back?(), do: ask(request), else: not_found()
+    :exit, _reason -> not_found()
+  end
+
+  # The supervisor answers after a restart that is under way, or not at all when it stops.
+  defp back? do
+    is_list(Supervisor.which_children(Py.Supervisor)) and Process.whereis(__MODULE__) != nil
+  catch
+    :exit, _reason -> false
   end
 
   @doc false
@@ -64,7 +76,7 @@ defmodule Py.Router.Pool do
   # finds its way into the slots.
   def start_slot(index) do
     with {:ok, context} <- Context.start_link(mode: Options.env(:mode)) do
-      send(__MODULE__, {:opened, index, context})
+      GenServer.cast(__MODULE__, {:opened, index, context})
       {:ok, context}
     end
   end
@@ -72,8 +84,9 @@ defmodule Py.Router.Pool do
   @impl true
   def init([]) do
     Process.flag(:trap_exit, true)
-    publish(List.duplicate(nil, default_size()))
-    for {index, context} <- children(), is_pid(context), do: fill(index, context)
+    # After a crash the contexts are still there, and the slots tell how many there should be.
+    publish(List.duplicate(nil, if(size() > 0, do: size(), else: default_size())))
+    for {index, context} <- children(), index < size(), do: fill(index, context)
     {:ok, nil}
   end
 
@@ -84,7 +97,7 @@ defmodule Py.Router.Pool do
   end
 
   def handle_call(:stop, _from, state) do
-    :persistent_term.erase(@slots)
+    unpublish()
     for {index, _context} <- children(), do: close(index)
     {:reply, :ok, state}
   end
@@ -97,11 +110,12 @@ defmodule Py.Router.Pool do
   end
 
   @impl true
-  def handle_info({:opened, index, context}, state) do
+  def handle_cast({:opened, index, context}, state) do
     if index < size(), do: fill(index, context)
     {:noreply, state}
   end
 
+  @impl true
   def handle_info({:DOWN, _monitor, :process, context, _reason}, state) do
     list() |> Enum.map(&if(&1 != context, do: &1)) |> publish()
     {:noreply, state}
@@ -110,7 +124,10 @@ defmodule Py.Router.Pool do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, _state), do: :persistent_term.erase(@slots)
+  def terminate(reason, _state) when reason in [:normal, :shutdown],
+    do: unpublish()
+
+  def terminate(_crash, _state), do: :ok
 
   defp resize(size) do
     publish(Enum.take(list() ++ List.duplicate(nil, size), size))

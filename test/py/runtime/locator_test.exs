@@ -75,16 +75,22 @@ defmodule Py.Runtime.LocatorTest do
     end
 
     test "can be chosen by version or by path, each of them" do
-      for python <- Locator.all(), choice <- choices(python) do
+      all = Locator.all()
+
+      for python <- all, choice <- choices(python, all) do
         assert {:ok, found} = Locator.locate(python: choice)
         assert found.tag == python.tag
         assert found.source == {:config, choice}
       end
     end
 
-    defp choices(%{version: {major, minor, _patch}} = python) do
+    # The directory of the installation is a choice where it holds no other Python, as /usr may.
+    defp choices(%{version: {major, minor, _patch}} = python, all) do
       suffix = if python.free_threaded, do: "t", else: ""
-      ["#{major}.#{minor}#{suffix}", python.executable, python.prefix]
+      alone = Enum.count(all, &(&1.prefix == python.prefix)) == 1
+
+      ["#{major}.#{minor}#{suffix}", python.executable] ++
+        if(alone, do: [python.prefix], else: [])
     end
 
     test "is the newest one without a choice", %{tmp_dir: tmp_dir} do
@@ -131,7 +137,8 @@ defmodule Py.Runtime.LocatorTest do
       fake("#{tmp_dir}/uv/cpython-3.12.4-linux-x86_64-gnu/bin/python3", %{version: "3.12.4"})
       fake("#{tmp_dir}/.pyenv/versions/3.11.9/bin/python3", %{version: "3.11.9", prefix: "/b"})
       fake("#{tmp_dir}/bin/python3.13", %{version: "3.13.1", prefix: "/c"})
-      fake("#{tmp_dir}/.cache/erlang_python/pythons/3.10/bin/python3", %{version: "3.10.8"})
+      built = "#{tmp_dir}/.cache/erlang_python/pythons/3.10"
+      fake("#{built}/bin/python3", %{version: "3.10.8", prefix: built})
       env = empty(tmp_dir, %{"UV_PYTHON_INSTALL_DIR" => Path.join(tmp_dir, "uv")})
 
       assert [path: {3, 13, 1}, uv: {3, 12, 4}, pyenv: {3, 11, 9}, built: {3, 10, 8}] =

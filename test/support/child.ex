@@ -1,0 +1,83 @@
+defmodule Py.Child do
+  @moduledoc """
+  Runs a function in a BEAM of its own, where a crash or a hang is an answer and not the end of
+  the suite. It has this BEAM's code and the library started, with the same Python.
+  """
+
+  @type result :: {:ok, term} | {:error, :crashed | :hung, output :: binary}
+
+  @doc """
+  What the function answers. The BEAM must also stop by itself, with all its contexts, for that
+  to count. `:python` names another interpreter, `:timeout` (ms) ends a BEAM that hangs.
+  """
+  @spec run({module, atom, list}, keyword) :: result
+  def run({_module, _function, _arguments} = work, opts \\ []) do
+    name = "py-child-#{System.pid()}-#{System.unique_integer([:positive])}"
+    file = Path.join(System.tmp_dir!(), name)
+    File.write!(file, :erlang.term_to_binary(work))
+
+    try do
+      port = Port.open({:spawn_executable, System.find_executable("elixir")}, options(file, opts))
+      {:os_pid, os_pid} = Port.info(port, :os_pid)
+      deadline = System.monotonic_time(:millisecond) + Keyword.get(opts, :timeout, 120_000)
+
+      case wait(port, deadline, []) do
+        {0, output} -> answer(file, output)
+        {:hung, output} -> end_it(os_pid, port, output)
+        {_status, output} -> {:error, :crashed, output}
+      end
+    after
+      File.rm(file)
+    end
+  end
+
+  @doc false
+  # What the other BEAM runs.
+  def main(file) do
+    {module, function, arguments} = file |> File.read!() |> :erlang.binary_to_term()
+    {:ok, _applications} = Application.ensure_all_started(:erlang_python)
+    value = apply(module, function, arguments)
+    File.write!(file, :erlang.term_to_binary({:answer, value}))
+    System.stop(0)
+  end
+
+  defp options(file, opts) do
+    python = Keyword.get_lazy(opts, :python, fn -> Py.Runtime.python().executable end)
+    ours = :code.get_path() |> Enum.map(&to_string/1) |> Enum.filter(&(&1 =~ "/_build/"))
+    code = "#{inspect(__MODULE__)}.main(#{inspect(file)})"
+
+    # No file of core or crash dumps: the output says enough.
+    env = [{'ERLANG_PYTHON', to_charlist(python)}, {'ERL_CRASH_DUMP_SECONDS', '0'}]
+
+    [
+      :binary,
+      :exit_status,
+      :stderr_to_stdout,
+      args: Enum.flat_map(ours, &["-pa", &1]) ++ ["-e", code],
+      env:
+        env ++ for({name, value} <- Keyword.get(opts, :env, []), do: {~c"#{name}", ~c"#{value}"})
+    ]
+  end
+
+  defp wait(port, deadline, output) do
+    receive do
+      {^port, {:data, data}} -> wait(port, deadline, [output | data])
+      {^port, {:exit_status, status}} -> {status, IO.iodata_to_binary(output)}
+    after
+      max(deadline - System.monotonic_time(:millisecond), 0) ->
+        {:hung, IO.iodata_to_binary(output)}
+    end
+  end
+
+  defp answer(file, output) do
+    case file |> File.read!() |> :erlang.binary_to_term() do
+      {:answer, value} -> {:ok, value}
+      _still_the_question -> {:error, :crashed, output}
+    end
+  end
+
+  defp end_it(os_pid, port, output) do
+    System.cmd("kill", ["-9", "#{os_pid}"])
+    receive do: ({^port, {:exit_status, _status}} -> {:error, :hung, output})
+  end
+end
