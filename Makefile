@@ -7,7 +7,7 @@ endif
 export ELIXIR_ERL_OPTIONS := +fnu $(ELIXIR_ERL_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pythons build demo test test-all lint format bench precompiled doctor clean
+.PHONY: help setup pythons build demo test test-all lint format bench matrix precompiled doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ format: setup ## Format the sources in every language
 
 bench: build ## Run every benchmark
 	@for script in bench/*.exs; do echo "== $$script"; mix run "$$script" || exit 1; done
+
+matrix: setup ## Try well-known C extensions in every mode, and write the guide's table
+	@scripts/matrix.sh
 
 precompiled: setup ## Build what a release offers ready-made, for every Python found
 	@mix deps.get

@@ -6,7 +6,7 @@ defmodule Bench.Memory do
   @moduledoc false
 
   @times 100_000
-  @contexts 16
+  @contexts 64
 
   def run do
     Bench.header("Does memory stay where it was, and what does a context take?")

@@ -264,7 +264,7 @@ defmodule Py do
   Everything known about the running Python, as a map: `:version`, `:version_info`,
   `:executable`, `:prefix`, `:libpython`, `:free_threaded`, `:execution_mode`, `:modes`,
   `:num_contexts` (size of the pool), `:open_contexts` (all that are open),
-  `:abandoned_threads`, `:otp` and `:elixir`.
+  `:abandoned_interpreters`, `:otp` and `:elixir`.
 
       iex> %{version_info: {3, _minor, _patch}} = Py.info()
 

@@ -59,28 +59,30 @@ debian_mirror() {
       $3 == "main" && !found { print $1; found = 1 }'
 }
 
-# need_debian PACKAGE...: whether this machine can fetch and build packages of Debian's, with
-# these installed; says what to do instead where it cannot.
+# need_debian PACKAGE...: sees to it that this machine can fetch packages of Debian's and has the
+# ones named; says what to do instead where it cannot.
 need_debian() {
-  local why=
-  if [ "$(uname -s)" != Linux ] || [ -z "$(debian_mirror)" ]; then
-    why="apt on this machine, if there is one, names no Debian mirror to fetch from."
-  elif ! may_install; then
-    why="installing packages takes root's rights, or sudo without a password."
-  fi
-
-  if [ -n "$why" ]; then
-    echo "$why"
-    echo "Other ways to get the same Pythons, found without further settings:"
-    echo "    uv python install 3.13t 3.14"
-    echo "    PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install 3.13t 3.14"
+  local missing
+  if [ -z "$(debian_mirror)" ]; then
+    other_ways "apt on this machine, if there is one, names no Debian mirror to fetch from."
     return 1
   fi
 
-  local missing
   missing=$(missing_packages debian-archive-keyring "$@" | xargs)
+  if [ -z "$missing" ]; then return; fi
+  if ! may_install; then
+    other_ways "This takes packages that root has to install: apt-get install $missing"
+    return 1
+  fi
   # shellcheck disable=SC2086
-  [ -z "$missing" ] || install_packages $missing
+  install_packages $missing
+}
+
+other_ways() {
+  echo "$1"
+  echo "Other ways to get the same Pythons, found without further settings:"
+  echo "    uv python install 3.13t 3.14"
+  echo "    PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install 3.13t 3.14"
 }
 
 # suite_apt SUITE TYPE ARGUMENT...: apt-get for another suite, TYPE being deb or deb-src. Its

@@ -22,6 +22,16 @@ if [ "$(cat "$prefix/made-from" 2>/dev/null)" = "$recipe" ]; then
   exit
 fi
 
+# One that uv, pyenv or the PATH offers does as well.
+uv=${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}
+for found in "$(command -v python3.13t || true)" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.13*t/bin/python3 \
+  "$uv"/cpython-3.13.*+freethreaded-*/bin/python3; do
+  if [ -x "$found" ]; then
+    echo "3.13t: there is $found"
+    exit
+  fi
+done
+
 work=
 clear_away() { [ -z "$work" ] || rm -rf "$work"; }
 start_steps 3.13t "$cache/logs/3.13t.log"
@@ -53,11 +63,11 @@ step "configuring ${PWD##*/}"
 ./configure --prefix="$prefix" "${options[@]}" CFLAGS="$cflags" LDFLAGS="-Wl,-rpath,$prefix/lib"
 
 step "compiling"
-nice -n 10 make -j "$(nproc)"
+nice -n 10 make -s -j "$(nproc)"
 
 # Installed next to its place and moved there whole, so that no half of one is ever found.
 step "installing"
-make install DESTDIR="$work/root"
+make -s install DESTDIR="$work/root"
 echo "$recipe" >"$work/root$prefix/made-from"
 rm -rf "$prefix"
 mv "$work/root$prefix" "$prefix"

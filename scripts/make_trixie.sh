@@ -9,10 +9,10 @@ set -euo pipefail
 . "$(dirname "$0")/steps.sh"
 
 trixie=$cache/trixie
-packages=(erlang-base erlang-dev erlang-asn1 erlang-common-test erlang-crypto erlang-eunit
+packages=(erlang-base erlang-dev erlang-asn1 erlang-crypto erlang-eunit
   erlang-inets erlang-os-mon erlang-parsetools erlang-proper erlang-public-key
   erlang-runtime-tools erlang-ssl erlang-syntax-tools erlang-tools erlang-xmerl
-  elixir gcc libc6-dev make pkg-config procps git tzdata python3-dev python3-venv)
+  elixir gcc libc6-dev make pkg-config procps tzdata python3-dev python3-venv)
 
 # python3.14-venv finds pip where trixie's python3-venv has put it.
 python314=(libpython3.14 libpython3.14-dev libpython3.14-minimal libpython3.14-stdlib

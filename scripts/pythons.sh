@@ -13,11 +13,17 @@ if have flock; then
   flock 9
 fi
 
-# The one compiles while the other waits for the mirror.
+# The one compiles while the other waits for the mirror. Each is a process group of its own, so
+# that stopping this stops all that they have started.
+set -m
 "$(dirname "$0")/make_free_threaded.sh" &
+free_threaded=$!
 "$(dirname "$0")/make_trixie.sh" &
+trixie=$!
+
+trap 'kill -- -"$free_threaded" -"$trixie" 2>/dev/null; wait; exit 130' INT TERM
 
 status=0
-wait %1 || status=1
-wait %2 || status=1
+wait "$free_threaded" || status=1
+wait "$trixie" || status=1
 exit "$status"

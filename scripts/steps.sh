@@ -22,7 +22,7 @@ end_steps() {
   local status=$?
   if declare -F clear_away >/dev/null; then clear_away; fi
   if [ "$status" -ne 0 ]; then
-    tail -n 15 "$steps_log" | sed "s/^/$steps_name:   /" >&3
+    grep -v "^$steps_name: " "$steps_log" | tail -n 15 | cut -c 1-200 | sed "s/^/$steps_name:   /" >&3
     echo "$steps_name: FAILED after $SECONDS s, the log is $steps_log" >&3
   fi
   exit "$status"

@@ -18,6 +18,8 @@ defmodule FacadeTest do
       start_contexts: {0..1, Py, :start_contexts},
       stop_contexts: {0..0, Py, :stop_contexts},
       contexts_started: {0..0, Py, :contexts_started?},
+      register_pool: {2..2, Router, :register_pool},
+      unregister_pool: {1..1, Router, :unregister_pool},
       version: {0..0, Py, :version},
       execution_mode: {0..0, Py, :execution_mode},
       subinterp_supported: {0..0, Py, :subinterp_supported?}
@@ -40,7 +42,14 @@ defmodule FacadeTest do
       num_contexts: {0..1, Router, :num_contexts},
       contexts: {0..1, Router, :contexts},
       bind_context: {1..2, Router, :bind_context},
-      unbind_context: {0..1, Router, :unbind_context}
+      unbind_context: {0..1, Router, :unbind_context},
+      start_pool: {2..3, Router, :start_pool},
+      stop_pool: {1..1, Router, :stop_pool},
+      pool_started: {1..1, Router, :pool_started?},
+      register_pool: {2..3, Router, :register_pool},
+      unregister_pool: {1..2, Router, :unregister_pool},
+      lookup_pool: {2..2, Router, :lookup_pool},
+      list_pool_registrations: {0..0, Router, :list_pool_registrations}
     ]
   }
 
@@ -212,6 +221,49 @@ defmodule FacadeTest do
     assert {:ok, ^contexts} = :py.start_contexts()
     assert :py.stop_contexts() == :ok
     assert {:ok, _} = :py.start_contexts()
+  end
+
+  test "pools are named where contexts are, and registered for modules" do
+    assert {:ok, [_, _]} = :py_context_router.start_pool(:io, 2, :worker)
+    assert {:ok, [one, two]} = :py_context_router.start_pool(:io, 2)
+    assert {:ok, [^one, ^two]} = :py_context_router.start_pool(:io, 2, %{mode: :worker})
+    assert :py_context_router.pool_started(:io)
+    assert :py_context_router.num_contexts(:io) == 2
+    assert :py_context_router.contexts(:io) == [one, two]
+    assert :py_context_router.get_context(:io) in [one, two]
+    assert :py.call(:io, :math, :sqrt, [16]) == {:ok, 4.0}
+    assert :py.call(:io, :builtins, :sorted, [[1, 2]], %{reverse: true}) == {:ok, [2, 1]}
+    assert :py.call(:io, :builtins, :sorted, [[1, 2]], reverse: true) == {:ok, [2, 1]}
+    assert :py.eval(:io, "1 + 1") == {:ok, 2}
+    assert :py.eval(:io, "x + 1", %{x: 1}) == {:ok, 2}
+    assert :py.exec(:io, "pooled = 1") == :ok
+    assert :py.eval(:io, "pooled") == {:ok, 1}
+
+    assert :py.register_pool(:io, :math) == :ok
+    assert :py.register_pool(:io, {:statistics, :mean}) == :ok
+    assert :py_context_router.register_pool(:io, ~c"xml") == :ok
+    assert :py_context_router.register_pool(:io, "statistics", "median") == :ok
+    assert :py_context_router.lookup_pool(:math, :sqrt) == :io
+    assert :py_context_router.lookup_pool("statistics", ~c"mean") == :io
+    assert :py_context_router.lookup_pool(:statistics, :mode) == :default
+    assert :py.call(:math, :sqrt, [16]) == {:ok, 4.0}
+
+    assert :py_context_router.list_pool_registrations() == [
+             {{"statistics", "mean"}, :io},
+             {{"statistics", "median"}, :io},
+             {"math", :io},
+             {"xml", :io}
+           ]
+
+    assert :py.unregister_pool(:math) == :ok
+    assert :py.unregister_pool({:statistics, :mean}) == :ok
+    assert :py_context_router.unregister_pool(:statistics, :median) == :ok
+    assert :py_context_router.unregister_pool("xml") == :ok
+    assert :py_context_router.list_pool_registrations() == []
+    assert :py_context_router.stop_pool(:io) == :ok
+    refute :py_context_router.pool_started(:io)
+    assert :py.call(:io, :math, :sqrt, [16]) == {:error, :not_found}
+    assert :py.register_pool(:io, :math) == {:error, :not_found}
   end
 
   test "what the guide says is gone is undefined" do

@@ -2,9 +2,11 @@ defmodule Py.Application do
   @moduledoc false
 
   # Python first, since nothing below works without it. After that a later child depends on the
-  # earlier ones, so the router starts afresh when the pool's supervisor had to.
+  # earlier ones: pools need the names of their processes.
 
   use Application
+
+  alias Py.Router.{Pool, Registrations}
 
   @impl true
   def start(_type, _args) do
@@ -15,16 +17,20 @@ defmodule Py.Application do
     end
   end
 
-  # The router's pool does this itself unless it was killed.
+  # The pools take away their slots themselves unless they were killed.
   @impl true
-  def stop(_state), do: Py.Router.Pool.unpublish()
+  def stop(_state) do
+    Enum.each(Pool.names(), &Pool.unpublish/1)
+    Registrations.clear()
+  end
 
   defp children do
     [
       {Task.Supervisor, name: Py.TaskSupervisor},
       {DynamicSupervisor, name: Py.ContextSupervisor, strategy: :one_for_one},
-      Py.Router.Pool.supervisor_spec(),
-      Py.Router.Pool
+      {Registry, keys: :unique, name: Py.Router.Names},
+      Py.Router.Supervisor,
+      Registrations
     ]
   end
 end

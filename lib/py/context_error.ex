@@ -2,14 +2,14 @@ defmodule Py.ContextError do
   @moduledoc """
   A context could not do what was asked; Python itself did not fail.
 
-  The field `:reason` says why:
+  The field `:reason` says why, and `:details` may have more to say about it:
 
     * `:closed` - the context has ended, or ended while the request was waiting or running
     * `:busy` - so many requests wait already (`max_queue`) that it takes no more
     * `:timeout` - the answer did not come within `timeout:`
     * `:interrupted` - the running code was stopped
     * `:out_of_memory` - there was no memory for the request or its answer
-    * `:not_found` - no context has that name or place, or no pool is started
+    * `:not_found` - no context has that name or place, or no such pool is started
     * `:would_deadlock` - the request would wait for itself
 
   ## Example
@@ -28,11 +28,12 @@ defmodule Py.ContextError do
           | :not_found
           | :would_deadlock
 
-  @type t :: %__MODULE__{reason: reason}
+  @type t :: %__MODULE__{reason: reason, details: String.t() | nil}
 
-  defexception [:reason]
+  defexception [:reason, :details]
 
   @impl true
+  def message(%__MODULE__{details: details}) when is_binary(details), do: details
   def message(%__MODULE__{reason: reason}), do: sentence(reason)
 
   defp sentence(:closed), do: "the context is closed"

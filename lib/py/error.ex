@@ -81,6 +81,12 @@ defmodule Py.Error do
     }
   end
 
+  @doc false
+  # Where Python shows what `add_note()` added: below the exception itself.
+  @spec add_note(t, String.t()) :: t
+  def add_note(%__MODULE__{} = error, note),
+    do: %{error | notes: error.notes ++ [note], traceback: error.traceback ++ [note]}
+
   defp frame(frame) do
     %{
       file: frame["file"],

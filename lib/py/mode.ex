@@ -7,9 +7,9 @@ defmodule Py.Mode do
 
   | Python | `:auto` | `Py.execution_mode/0` | also available |
   |---|---|---|---|
-  | 3.9 - 3.11 | `:multi_executor`: one interpreter, a thread and a namespace for each context | `:multi_executor` | |
+  | 3.9 - 3.11 | `:multi_executor`: one interpreter, a thread and a namespace for each context | `:multi_executor` | `:worker` |
   | 3.12, 3.13 | `:own_gil`: a sub-interpreter with its own GIL for each context | `:subinterp` | `:worker`, `:shared_gil` |
-  | 3.13t, 3.14t | `:free_threaded`: one interpreter without a GIL, a thread for each context | `:free_threaded` | |
+  | 3.13t, 3.14t | `:free_threaded`: one interpreter without a GIL, a thread for each context | `:free_threaded` | `:worker` |
   | 3.14 and newer | `:shared_gil`: a sub-interpreter for each context under one GIL | `:subinterp` | `:own_gil`, `:worker` |
 
   ## Example

@@ -11,7 +11,15 @@ defmodule Py.Options do
       default: nil,
       doc:
         "the context to run in: a pid, a registered name, or the 1-based index of one in the " <>
-          "pool. Without it the bound context is used, else one of the pool"
+          "pool. Without it the bound context is used, else one of a pool"
+    ],
+    pool: [
+      verbs: [:call, :eval, :exec],
+      type: :pool,
+      default: nil,
+      doc:
+        "the pool to run in. Without it the one registered for the module is used, else " <>
+          "`:default`"
     ],
     timeout: [
       verbs: [:call, :eval, :exec, :getattr, :object, :value],
@@ -39,7 +47,7 @@ defmodule Py.Options do
       doc: "the value to answer with when there is no such attribute"
     ],
     mode: [
-      verbs: [:context, :application],
+      verbs: [:context, :start_pool, :application],
       type: :mode,
       default: :auto,
       doc:
@@ -47,7 +55,7 @@ defmodule Py.Options do
           "Python has"
     ],
     max_queue: [
-      verbs: [:context, :application],
+      verbs: [:context, :start_pool, :application],
       type: :pos_integer,
       default: 10_000,
       doc: "how many requests may wait in a context before it answers `:busy`"
@@ -172,6 +180,7 @@ defmodule Py.Options do
   defp valid?(:timeout, value), do: value == :infinity or value in 0..0xFFFFFFFF
   defp valid?(:kwargs, value), do: is_list(value) or is_map(value)
   defp valid?(:pos_integer, value), do: is_nil(value) or (is_integer(value) and value > 0)
+  defp valid?(:pool, value), do: is_atom(value)
   defp valid?(:mode, value), do: is_atom(value) and not is_nil(value)
   defp valid?(:python, value), do: is_nil(value) or is_binary(value)
   defp valid?(:paths, value), do: is_list(value) and Enum.all?(value, &is_binary/1)

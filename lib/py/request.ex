@@ -12,11 +12,16 @@ defmodule Py.Request do
   #   3. for `exec`, `eval` and functions of `__main__`: in this process's private namespace,
   #      which its first `exec` creates. Before that, `eval` gets an empty one;
   #   4. in the context of an object among the arguments, since objects cannot leave theirs;
-  #   5. in a context of the pool.
+  #   5. in a context of the pool registered for the module;
+  #   6. in a context of the pool `:default`, or, should that meet an extension that refuses
+  #      sub-interpreters, in one of the pool `:worker`.
+  #
+  # With the option `pool:`, that pool takes the place of 5 and 6, and has bindings and
+  # namespaces of its own. Below, `pool` is that option's value and `nil` without it.
 
   alias Py.{Context, ContextError, ConversionError, Error, Native, Object, Options, Router}
   alias Py.Encoder.Walk
-  alias Py.Router.Pool
+  alias Py.Router.{Extension, Pool, Registrations}
 
   @type result :: {:ok, term} | {:error, Exception.t()}
 
@@ -34,7 +39,7 @@ defmodule Py.Request do
   end
 
   def call(module, function, args, [], format),
-    do: route({:call, module, function, args, []}, format, @timeout)
+    do: route({:call, module, function, args, []}, nil, format, @timeout)
 
   def call(module, function, args, opts, format) do
     options = Options.parse!(:call, opts)
@@ -44,7 +49,7 @@ defmodule Py.Request do
   @doc "Evaluates code to the value of its last expression."
   @spec eval(binary, map | keyword, keyword, Native.format()) :: result
   def eval(code, vars, opts, format \\ :term)
-  def eval(code, vars, [], format), do: route({:eval, code, vars}, format, @timeout)
+  def eval(code, vars, [], format), do: route({:eval, code, vars}, nil, format, @timeout)
 
   def eval(code, vars, opts, format),
     do: run({:eval, code, vars}, Options.parse!(:eval, opts), format)
@@ -68,7 +73,8 @@ defmodule Py.Request do
     # The reference of an object means nothing to another node's library; its context's process
     # there takes the operation instead.
     target = if node(context) == node(), do: ref, else: context
-    submit(target, op, :context, format(options, format), options.timeout)
+    result = submit(target, op, :context, format(options, format), options.timeout)
+    Extension.hint(result, context, :context)
   end
 
   @doc "The value, or the exception raised."
@@ -77,12 +83,16 @@ defmodule Py.Request do
   def bang!(:ok), do: :ok
   def bang!({:error, exception}), do: raise(exception)
 
-  @doc "Submits an operation and waits for its answer."
-  @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), timeout) :: result
+  @doc """
+  Submits an operation and waits for its answer.
+
+  A pool's slots may also be found wanting: a context has to be opened, or has just died.
+  """
+  @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), timeout) ::
+          result | {:unopened, non_neg_integer} | :gone
   def submit(target, op, scope, format, timeout) do
     # Made in the function that receives, so that the emulator skips all older messages.
     tag = make_ref()
-    op = Walk.op(op)
 
     case Native.request_submit(target, op, scope, tag, format, :call) do
       {:ok, _value} = ok ->
@@ -91,45 +101,64 @@ defmodule Py.Request do
       {:wait, ticket} ->
         receive do
           {^tag, {:ok, _value} = ok} -> ok
-          {^tag, {:error, reason}} -> {:error, exception(reason)}
+          {^tag, {:error, reason}} -> failed(reason, target, op, scope, format, timeout)
         after
           timeout -> expire(ticket, tag)
         end
 
       {:error, {:context, reason}} when reason in @gone and is_tuple(target) ->
-        renew(target, op, scope, format, timeout)
+        :gone
 
       # A pid stands for a context that is or was; only names and places can be wrong.
       {:error, {:context, :not_found}} ->
         {:error, %ContextError{reason: :closed}}
 
       {:error, reason} ->
-        {:error, exception(reason)}
+        failed(reason, target, op, scope, format, timeout)
 
-      {:unopened, index} ->
-        # The process may be on another scheduler by now, but this is the slot that is open.
-        with {:ok, _context} <- Pool.open(index),
-             do: anywhere(Router.target(index), op, scope, format, timeout)
+      {:unopened, _index} = unopened ->
+        unopened
 
       :remote ->
-        Context.request(target, op, format, timeout)
+        # The other node may not know the structs of this one.
+        Context.request(target, Walk.op(op), format, timeout)
     end
   end
+
+  # Nothing has run yet: there was a struct that has to be encoded here.
+  defp failed(
+         {:conversion, %{reason: :encoder, direction: :to_python}} = reason,
+         target,
+         op,
+         scope,
+         format,
+         timeout
+       ) do
+    case Walk.op(op) do
+      ^op -> {:error, exception(reason)}
+      encoded -> submit(target, encoded, scope, format, timeout)
+    end
+  end
+
+  defp failed(reason, _target, _op, _scope, _format, _timeout), do: {:error, exception(reason)}
 
   # Either this process cancels the request, or its answer has been sent and is taken: nothing
   # late is ever left in the mailbox.
   defp expire(ticket, tag) do
     case Native.request_cancel(ticket) do
       :cancelled ->
-        {:error, %ContextError{reason: :timeout}}
+        timeout()
 
       :replied ->
         receive do
           {^tag, {:ok, _value} = ok} -> ok
+          {^tag, {:error, {:conversion, %{reason: :encoder, direction: :to_python}}}} -> timeout()
           {^tag, {:error, reason}} -> {:error, exception(reason)}
         end
     end
   end
+
+  defp timeout, do: {:error, %ContextError{reason: :timeout}}
 
   @doc "Runs an operation in that context."
   @spec in_context(Router.context(), Native.op(), Native.format()) :: result
@@ -139,12 +168,12 @@ defmodule Py.Request do
   @doc "Runs an operation where its options say."
   @spec run(Native.op(), map, Native.format()) :: result
   def run(op, %{context: nil} = options, format),
-    do: route(op, format(options, format), options.timeout)
+    do: route(op, options.pool, format(options, format), options.timeout)
 
   def run(op, options, format) do
-    case Router.resolve(options.context) do
+    case Router.resolve(options.context, Map.get(options, :pool) || :default) do
       {:ok, pid} when is_pid(pid) ->
-        submit(pid, op, :context, format(options, format), options.timeout)
+        in_given(pid, op, :context, format(options, format), options.timeout)
 
       {:ok, server} ->
         Context.request(server, Walk.op(op), format(options, format), options.timeout)
@@ -157,48 +186,73 @@ defmodule Py.Request do
   defp format(%{return: :object}, _format), do: :object
   defp format(_options, format), do: format
 
-  defp route({:call, main, _function, _args, _kwargs} = op, format, timeout)
+  defp route({:call, main, _function, _args, _kwargs} = op, pool, format, timeout)
        when main in [:__main__, "__main__"],
-       do: scoped(op, format, timeout)
+       do: scoped(op, pool, format, timeout)
 
-  defp route({:call, _module, _function, args, kwargs} = op, format, timeout) do
-    case Router.bound() || owner(args) || owner(kwargs) do
-      nil -> anywhere(Router.target(), op, :context, format, timeout)
-      context -> submit(context, op, :context, format, timeout)
+  defp route({:call, _module, _function, args, kwargs} = op, pool, format, timeout) do
+    case Router.bound(pool) || owner(args) || owner(kwargs) do
+      nil -> in_pool(op, pool, :context, format, timeout)
+      context -> in_given(context, op, :context, format, timeout)
     end
   end
 
-  defp route(op, format, timeout), do: scoped(op, format, timeout)
+  defp route(op, pool, format, timeout), do: scoped(op, pool, format, timeout)
 
-  defp scoped(op, format, timeout) do
+  defp scoped(op, pool, format, timeout) do
     cond do
-      context = Router.bound() -> submit(context, op, :context, format, timeout)
-      binding = Process.get(@namespace) -> in_namespace(binding, op, format, timeout)
-      true -> unscoped(op, format, timeout)
+      context = Router.bound(pool) ->
+        in_given(context, op, :context, format, timeout)
+
+      binding = Process.get(namespace_key(pool)) ->
+        result = in_namespace(binding, op, pool, format, timeout)
+        Extension.hint(result, elem(binding, 0), :namespace)
+
+      true ->
+        unscoped(op, pool, format, timeout)
     end
   end
 
-  defp unscoped({:exec, _code} = op, format, timeout) do
-    with {:ok, context} <- Router.idle_context() do
-      binding = {context, Native.namespace_new()}
-      Process.put(@namespace, binding)
-      in_namespace(binding, op, format, timeout)
+  # The first `exec` of a process, or the first since its namespace was lost.
+  defp unscoped({:exec, _code} = op, pool, format, timeout) do
+    case pool || Registrations.pool(op) do
+      nil ->
+        result = settle(:default, op, pool, format, timeout)
+
+        if Extension.moves?(result, op),
+          do: settle(:worker, op, pool, format, timeout),
+          else: result
+
+      home ->
+        home |> settle(op, pool, format, timeout) |> Extension.hint(home, :pool)
     end
   end
 
-  defp unscoped(op, format, timeout) do
+  defp unscoped(op, pool, format, timeout) do
     case owner(op) do
-      nil -> anywhere(Router.target(), op, :fresh, format, timeout)
-      context -> submit(context, op, :fresh, format, timeout)
+      nil -> in_pool(op, pool, :fresh, format, timeout)
+      context -> in_given(context, op, :fresh, format, timeout)
+    end
+  end
+
+  defp in_given(context, op, scope, format, timeout),
+    do: context |> submit(op, scope, format, timeout) |> Extension.hint(context, :context)
+
+  # Gives this process a namespace in a context of that pool.
+  defp settle(home, op, pool, format, timeout) do
+    with {:ok, context} <- Router.idle_context(home) do
+      binding = {context, Native.namespace_new()}
+      Process.put(namespace_key(pool), binding)
+      in_namespace(binding, op, pool, format, timeout)
     end
   end
 
   # A namespace ends with its context. The call at hand says so, since what it relies on is
   # lost; the next one starts clean.
-  defp in_namespace({context, namespace}, op, format, timeout) do
+  defp in_namespace({context, namespace}, op, pool, format, timeout) do
     case submit(context, op, namespace, format, timeout) do
       {:error, %ContextError{reason: :closed}} = closed ->
-        Process.delete(@namespace)
+        Process.delete(namespace_key(pool))
         closed
 
       result ->
@@ -206,17 +260,58 @@ defmodule Py.Request do
     end
   end
 
-  defp anywhere(nil, _op, _scope, _format, _timeout),
-    do: {:error, %ContextError{reason: :not_found}}
+  defp namespace_key(pool) when pool in [nil, :default], do: @namespace
+  defp namespace_key(pool), do: {@namespace, pool}
 
-  defp anywhere(target, op, scope, format, timeout),
-    do: submit(target, op, scope, format, timeout)
+  defp in_pool(op, nil, scope, format, timeout) do
+    case Registrations.pool(op) do
+      nil ->
+        result = anywhere(:default, op, scope, format, timeout)
 
-  # The slot held a context that has just died, and nothing ran. Once the router has taken it
-  # out of the slots another one serves.
-  defp renew({slots, _index}, op, scope, format, timeout) do
-    case Pool.renew(slots) do
-      :ok -> anywhere(Router.target(), op, scope, format, timeout)
+        if Extension.moves?(result, op),
+          do: anywhere(:worker, op, scope, format, timeout),
+          else: result
+
+      registered ->
+        in_registered(registered, op, scope, format, timeout)
+    end
+  end
+
+  defp in_pool(op, pool, scope, format, timeout),
+    do: pool |> anywhere(op, scope, format, timeout) |> Extension.hint(pool, :pool)
+
+  defp in_registered(pool, op, scope, format, timeout) do
+    case Router.bound(pool) do
+      nil -> in_pool(op, pool, scope, format, timeout)
+      context -> in_given(context, op, :context, format, timeout)
+    end
+  end
+
+  defp anywhere(pool, op, scope, format, timeout),
+    do: in_slots(Router.target(pool), pool, op, scope, format, timeout)
+
+  defp in_slots(nil, pool, _op, _scope, _format, _timeout), do: Pool.not_found(pool)
+
+  defp in_slots({slots, _preferred} = target, pool, op, scope, format, timeout) do
+    case submit(target, op, scope, format, timeout) do
+      {:unopened, index} ->
+        # The process may be on another scheduler by now, but this is the slot that is open.
+        with {:ok, _context} <- Pool.open(pool, index),
+             do: in_slots(Router.target(pool, index), pool, op, scope, format, timeout)
+
+      :gone ->
+        renew(slots, pool, op, scope, format, timeout)
+
+      result ->
+        result
+    end
+  end
+
+  # The slot held a context that has just died, and nothing ran. Once it is out of the slots
+  # another one serves.
+  defp renew(slots, pool, op, scope, format, timeout) do
+    case Pool.renew(pool, slots) do
+      :ok -> anywhere(pool, op, scope, format, timeout)
       _unchanged -> {:error, %ContextError{reason: :closed}}
     end
   end

@@ -1,13 +1,22 @@
 defmodule Py.Router do
   @moduledoc """
-  The pool of contexts, and the choice of one for a call that names none.
+  Pools of contexts, and the choice of one for a call that names none.
 
-  The pool has a slot per context. A call prefers the slot of the scheduler it runs on, which
+  A pool has a slot per context. A call prefers the slot of the scheduler it runs on, which
   keeps caches warm, and steps aside to an idle context when that one is busy. A slot's context
   is opened when it is first wanted, so a large pool costs nothing until it is used, and a
   context that crashes is replaced.
 
-  The application starts the pool. `bind_context/1` takes a process out of this choice:
+  The application starts two pools. `:default` serves the calls that say nothing else.
+  `:worker` has its contexts in the main interpreter, for extension modules that refuse any
+  other; what meets such a module moves there by itself. `start_pool/3` starts more:
+
+      {:ok, _contexts} = Py.Router.start_pool(:io, 10, :worker)
+      {:ok, _page} = Py.call(:requests, :get, [url], pool: :io)
+      :ok = Py.Router.register_pool(:io, :requests)
+      {:ok, _page} = Py.call(:requests, :get, [url])
+
+  `bind_context/1` takes a process out of this choice:
 
       :ok = Py.Router.bind_context(Py.Router.get_context())
       :ok = Py.exec("x = 42")
@@ -16,18 +25,24 @@ defmodule Py.Router do
 
   """
 
-  alias Py.{Context, ContextError, Native, Options}
-  alias Py.Router.Pool
+  alias Py.{Context, ContextError, Mode, Native, Options, StartError}
+  alias Py.Router.{Pool, Registrations}
 
   @bound :"$py_context"
 
   @typedoc "A context: its pid, its registered name, or its 1-based place in the pool"
   @type context :: Context.context() | pos_integer
 
-  ## The pool
+  @typedoc "A pool: `:default`, `:worker`, or one started by `start_pool/3`"
+  @type pool :: atom
+
+  @typedoc "A Python module, with all below it, or one function"
+  @type registration :: atom | binary | {atom | binary, atom | binary}
+
+  ## Pools
 
   @doc """
-  Starts the pool and opens all its contexts; `start/1` on a running pool resizes it.
+  Starts the pool `:default` and opens all its contexts; `start/1` on a running pool resizes it.
 
   ## Options
 
@@ -38,47 +53,165 @@ defmodule Py.Router do
 
   """
   @spec start(keyword) :: {:ok, [pid]} | {:error, Exception.t()}
-  def start(opts \\ []), do: Pool.start(Options.parse!(:pool, opts).contexts)
+  def start(opts \\ []), do: Pool.start(:default, Options.parse!(:pool, opts).contexts, [])
 
   @doc """
-  Closes every context of the pool. Calls that name no context then answer `:not_found`.
+  Closes every context of the pool `:default`. Calls that go there then answer `:not_found`.
 
       :ok = Py.Router.stop()
 
   """
   @spec stop() :: :ok | {:error, Exception.t()}
-  def stop, do: Pool.stop()
+  def stop, do: Pool.stop(:default)
 
   @doc """
-  Whether there is a pool.
+  Whether there is a pool `:default`.
 
       iex> Py.Router.started?()
       true
 
   """
   @spec started?() :: boolean
-  def started?, do: Pool.slots() != nil
+  def started?, do: pool_started?(:default)
 
   @doc """
-  How many contexts the pool has, opened or not; 0 when it is stopped.
+  Starts a pool and opens all its contexts, with a mode or these options:
+
+  #{Options.docs(:start_pool)}
+  Those not given are the application's. On a running pool it changes what is given: the size by
+  opening or closing contexts, an option by replacing all of them.
+
+  ## Example
+
+      iex> {:ok, contexts} = Py.Router.start_pool(:numeric, 2, :worker)
+      iex> length(contexts)
+      2
+      iex> Py.call(:math, :sqrt, [16], pool: :numeric)
+      {:ok, 4.0}
+      iex> Py.Router.stop_pool(:numeric)
+      :ok
+
+  """
+  @spec start_pool(pool, pos_integer, atom | keyword) :: {:ok, [pid]} | {:error, Exception.t()}
+  def start_pool(name, size, mode_or_opts \\ [])
+
+  def start_pool(name, size, mode) when is_atom(mode), do: start_pool(name, size, mode: mode)
+
+  def start_pool(name, size, opts)
+      when is_atom(name) and name != nil and is_integer(size) and size > 0 do
+    with {:ok, mode} <- Mode.fetch(Pool.options(name, opts).mode),
+         :ok <- fits(name, mode.name),
+         do: Pool.start(name, size, opts)
+  end
+
+  defp fits(:worker, mode) when mode != :worker do
+    details = "the pool :worker is there for what needs the main interpreter"
+    {:error, %StartError{reason: :unsupported_mode, details: details}}
+  end
+
+  defp fits(_name, _mode), do: :ok
+
+  @doc """
+  Closes every context of a pool. Calls registered for it then answer `:not_found`.
+
+  The pool `:worker` stays, with no context open.
+
+      :ok = Py.Router.stop_pool(:io)
+
+  """
+  @spec stop_pool(pool) :: :ok | {:error, Exception.t()}
+  def stop_pool(name), do: Pool.stop(name)
+
+  @doc """
+  Whether there is such a pool.
+
+      iex> Py.Router.pool_started?(:worker)
+      true
+      iex> Py.Router.pool_started?(:nobody)
+      false
+
+  """
+  @spec pool_started?(pool) :: boolean
+  def pool_started?(name), do: Pool.slots(name) != nil
+
+  @doc """
+  How many contexts a pool has, opened or not; 0 when there is no such pool.
 
       iex> Py.Router.num_contexts() > 0
       true
 
   """
-  @spec num_contexts(:default) :: non_neg_integer
-  def num_contexts(:default \\ :default), do: tuple_size(Pool.slots() || {})
+  @spec num_contexts(pool) :: non_neg_integer
+  def num_contexts(pool \\ :default), do: tuple_size(Pool.slots(pool) || {})
 
   @doc """
-  The contexts of the pool that are open, in order.
+  The contexts of a pool that are open, in order.
 
       iex> Py.Router.get_context(1) in Py.Router.contexts()
       true
 
   """
-  @spec contexts(:default) :: [pid]
-  def contexts(:default \\ :default),
-    do: for(context when is_pid(context) <- Tuple.to_list(Pool.slots() || {}), do: context)
+  @spec contexts(pool) :: [pid]
+  def contexts(pool \\ :default),
+    do: for(context when is_pid(context) <- Tuple.to_list(Pool.slots(pool) || {}), do: context)
+
+  ## Registrations
+
+  @doc """
+  Sends the calls of a module and of those below it to a pool, or the calls of one function.
+
+  A function's registration beats its module's, which beats that of a package above it. A call
+  that names a context or pool, or is made by a bound process, goes there all the same.
+
+      iex> Py.Router.register_pool(:worker, "xml.etree")
+      :ok
+      iex> Py.Router.register_pool(:default, {"xml.etree.ElementTree", :tostring})
+      :ok
+      iex> Py.Router.lookup_pool("xml.etree.ElementTree", :parse)
+      :worker
+      iex> Py.Router.unregister_pool("xml.etree")
+      :ok
+      iex> Py.Router.list_pool_registrations()
+      [{{"xml.etree.ElementTree", "tostring"}, :default}]
+      iex> Py.Router.unregister_pool({"xml.etree.ElementTree", :tostring})
+      :ok
+
+  """
+  @spec register_pool(pool, registration) :: :ok | {:error, ContextError.t()}
+  def register_pool(pool, module_or_function) do
+    if pool_started?(pool),
+      do: Registrations.add(module_or_function, pool),
+      else: Pool.not_found(pool)
+  end
+
+  @doc """
+  Undoes `register_pool/2`. What refuses sub-interpreters will be found out again.
+
+      iex> Py.Router.unregister_pool(:never_registered)
+      :ok
+
+  """
+  @spec unregister_pool(registration) :: :ok
+  def unregister_pool(module_or_function), do: Registrations.remove(module_or_function)
+
+  @doc """
+  The pool that calls of a function go to.
+
+      iex> Py.Router.lookup_pool(:math, :sqrt)
+      :default
+
+  """
+  @spec lookup_pool(atom | binary, atom | binary) :: pool
+  def lookup_pool(module, function), do: Registrations.pool(module, function) || :default
+
+  @doc """
+  All registrations: `{"module", pool}` and `{{"module", "function"}, pool}`.
+
+      Py.Router.list_pool_registrations()
+
+  """
+  @spec list_pool_registrations() :: [{String.t() | {String.t(), String.t()}, pool}]
+  def list_pool_registrations, do: Enum.sort(Registrations.table())
 
   ## The choice
 
@@ -89,24 +222,26 @@ defmodule Py.Router do
 
   """
   @spec get_context() :: pid
-  def get_context, do: bound() || get_context(preferred(Pool.slots() || {nil}) + 1)
+  def get_context, do: get_context(:default)
 
   @doc """
-  The context with that place in the pool, counted from 1. It is opened if it is not yet.
+  The context of the pool `:default` with that place, counted from 1, or the context of a pool
+  that this process's calls go to. It is opened if it is not yet.
 
       iex> is_pid(Py.Router.get_context(1))
       true
+      iex> is_pid(Py.Router.get_context(:worker))
+      true
 
   """
-  @spec get_context(pos_integer | :default) :: pid
-  def get_context(:default), do: get_context()
+  @spec get_context(pos_integer | pool) :: pid
+  def get_context(place) when is_integer(place), do: bang!(resolve(place, :default))
 
-  def get_context(place) do
-    case resolve(place) do
-      {:ok, context} -> context
-      {:error, error} -> raise error
-    end
-  end
+  def get_context(pool),
+    do: bound(pool) || bang!(resolve(preferred(Pool.slots(pool) || {nil}) + 1, pool))
+
+  defp bang!({:ok, context}), do: context
+  defp bang!({:error, error}), do: raise(error)
 
   @doc """
   Sends all calls of this process that name no context to this one.
@@ -118,10 +253,19 @@ defmodule Py.Router do
 
   """
   @spec bind_context(context) :: :ok | {:error, Exception.t()}
-  def bind_context(context) do
-    case resolve(context) do
+  def bind_context(context), do: bind_context(:default, context)
+
+  @doc """
+  The same for what goes to a pool, by name or by registration.
+
+      :ok = Py.Router.bind_context(:worker, 1)
+
+  """
+  @spec bind_context(pool, context) :: :ok | {:error, Exception.t()}
+  def bind_context(pool, context) do
+    case resolve(context, pool) do
       {:ok, pid} when is_pid(pid) ->
-        Process.put(@bound, pid)
+        Process.put(bound_key(pool), pid)
         :ok
 
       {:ok, _on_another_node} ->
@@ -132,63 +276,61 @@ defmodule Py.Router do
     end
   end
 
-  @doc "The same for a named pool, of which there is `:default`."
-  @spec bind_context(:default, context) :: :ok | {:error, Exception.t()}
-  def bind_context(:default, context), do: bind_context(context)
-
   @doc """
-  Undoes `bind_context/1`.
+  Undoes `bind_context/1`, or `bind_context/2` for that pool.
 
       iex> Py.Router.unbind_context()
       :ok
 
   """
-  @spec unbind_context(:default) :: :ok
-  def unbind_context(:default \\ :default) do
-    Process.delete(@bound)
+  @spec unbind_context(pool) :: :ok
+  def unbind_context(pool \\ :default) do
+    Process.delete(bound_key(pool))
     :ok
   end
 
   ## What Py.Request asks
 
   @doc false
-  @spec bound() :: pid | nil
-  def bound, do: Process.get(@bound)
+  # The context this process is bound to, for a pool or, with `nil`, for calls that name none.
+  @spec bound(pool | nil) :: pid | nil
+  def bound(pool), do: Process.get(bound_key(pool))
 
   @doc false
   # What the native side chooses from: all slots, and the one to prefer.
-  @spec target() :: {tuple, non_neg_integer} | nil
-  def target do
-    case Pool.slots() do
+  @spec target(pool) :: {tuple, non_neg_integer} | nil
+  def target(pool) do
+    case Pool.slots(pool) do
       nil -> nil
       slots -> {slots, preferred(slots)}
     end
   end
 
   @doc false
-  @spec target(non_neg_integer) :: {tuple, non_neg_integer} | nil
-  def target(index) do
-    case Pool.slots() do
+  @spec target(pool, non_neg_integer) :: {tuple, non_neg_integer} | nil
+  def target(pool, index) do
+    case Pool.slots(pool) do
       nil -> nil
       slots -> {slots, index}
     end
   end
 
   @doc false
-  @spec resolve(context) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}
-  def resolve(context) when is_pid(context), do: {:ok, context}
+  @spec resolve(context, pool) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}
+  def resolve(context, _pool) when is_pid(context), do: {:ok, context}
 
-  def resolve(place) when is_integer(place) do
-    slots = Pool.slots() || {}
+  def resolve(place, pool) when is_integer(place) do
+    slots = Pool.slots(pool)
 
     cond do
+      slots == nil -> Pool.not_found(pool)
       place not in 1..tuple_size(slots)//1 -> not_found()
       context = elem(slots, place - 1) -> {:ok, context}
-      true -> Pool.open(place - 1)
+      true -> Pool.open(pool, place - 1)
     end
   end
 
-  def resolve(name) do
+  def resolve(name, _pool) do
     case GenServer.whereis(name) do
       nil -> not_found()
       server -> {:ok, server}
@@ -198,21 +340,21 @@ defmodule Py.Router do
   @doc false
   # A process stays with the context of its first `exec`, so it had better be an idle one (one
   # still to be opened is), and if none is, one that will be soon: its job has just begun.
-  @spec idle_context() :: {:ok, pid} | {:error, Exception.t()}
-  def idle_context do
-    case target() do
-      nil -> not_found()
-      {slots, preferred} -> idle_context(slots, preferred)
+  @spec idle_context(pool) :: {:ok, pid} | {:error, Exception.t()}
+  def idle_context(pool) do
+    case target(pool) do
+      nil -> Pool.not_found(pool)
+      {slots, preferred} -> idle_context(pool, slots, preferred)
     end
   end
 
-  defp idle_context(slots, preferred) do
+  defp idle_context(pool, slots, preferred) do
     size = tuple_size(slots)
     indexes = Enum.map(preferred..(preferred + size - 1), &rem(&1, size))
     idle = &(load(elem(slots, &1)) == {0, 0})
     index = Enum.find(indexes, idle) || Enum.min_by(indexes, &load(elem(slots, &1)))
     context = elem(slots, index)
-    if Pool.open?(context), do: {:ok, context}, else: Pool.open(index)
+    if Pool.open?(context), do: {:ok, context}, else: Pool.open(pool, index)
   end
 
   # How long a context has been busy, in microseconds, and how many requests wait for it. One
@@ -226,6 +368,9 @@ defmodule Py.Router do
       {:error, :not_found} -> {0, 0}
     end
   end
+
+  defp bound_key(pool) when pool in [nil, :default], do: @bound
+  defp bound_key(pool), do: {@bound, pool}
 
   defp preferred(slots), do: rem(:erlang.system_info(:scheduler_id) - 1, tuple_size(slots))
   defp not_found, do: {:error, %ContextError{reason: :not_found}}

@@ -5,6 +5,7 @@ defmodule Py.Runtime do
   # taken out again cleanly. Starting the application a second time in the same VM finds it
   # running and only opens contexts anew.
 
+  alias Py.Encoder.Walk
   alias Py.{Native, Options, StartError}
   alias Py.Runtime.{Loader, Locator}
 
@@ -116,7 +117,8 @@ defmodule Py.Runtime do
   end
 
   # The native code makes these structs by filling in a copy, so that their layout stays the
-  # business of the Elixir in use. Decimal is there only if the user depends on it.
+  # business of the Elixir in use. Decimal is there only if the user depends on it. Structs with
+  # an encoder it hands back, to be encoded here.
   defp templates do
     %{
       mapset: MapSet.new(),
@@ -125,7 +127,8 @@ defmodule Py.Runtime do
       time: ~T[00:00:00],
       naive_datetime: ~N[2000-01-01 00:00:00],
       datetime: ~U[2000-01-01 00:00:00Z],
-      decimal: if(Code.ensure_loaded?(Decimal), do: struct(Decimal, sign: 1, coef: 0, exp: 0))
+      decimal: if(Code.ensure_loaded?(Decimal), do: struct(Decimal, sign: 1, coef: 0, exp: 0)),
+      encoders: Walk.encoders()
     }
   end
 

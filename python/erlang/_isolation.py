@@ -1,7 +1,8 @@
-"""What does not work in an interpreter with its own GIL, and how code is told.
+"""What does not work in sub-interpreters, and how code is told.
 
-``REFUSED`` is the list: standard modules whose C part cannot be loaded there, by Python version.
-A test imports the whole standard library in every mode and compares what fails with this list.
+``REFUSED`` and ``ONCE`` are the lists: standard modules whose C part cannot be loaded there, by
+Python version. A test imports the whole standard library in every mode and compares what fails
+with these lists.
 
 CPython itself refuses these modules with "module ... does not support loading in subinterpreters".
 ``install`` turns that into an ImportError which says what to do, before any of their code runs.
@@ -9,6 +10,7 @@ CPython itself refuses these modules with "module ... does not support loading i
 
 from __future__ import annotations
 
+import atexit
 import sys
 
 TYPE_CHECKING = False
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+
+    from erlang import _erlang
+else:
+    try:
+        import _erlang
+    except ImportError:
+        _erlang = None
 
 #: Version -> standard modules that an interpreter with its own GIL cannot have. Modules that need
 #: one of these (`ctypes.util`, `plistlib`, `turtle`) fail with it. A missing accelerator that has
@@ -64,17 +73,24 @@ REFUSED: dict[tuple[int, int], frozenset[str]] = {
     ),
 }
 
+#: Version -> standard modules that refuse all interpreters but the first that loads them, even
+#: under the shared GIL. None but the main one is let, as any of the others may end at any time.
+ONCE: dict[tuple[int, int], frozenset[str]] = {
+    (3, 14): frozenset({"_curses", "_curses_panel"}),
+}
+
 #: From 3.13 on CPython initialises an extension in the main interpreter before it tries another.
 FIRST_SAFE = (3, 13)
 
 
-def refused() -> frozenset[str]:
-    """Return the standard modules that this Python refuses under an own GIL."""
-    return REFUSED.get(sys.version_info[:2], frozenset())
+def refused(mode: str = "own_gil") -> frozenset[str]:
+    """Return the standard modules that contexts of ``mode`` cannot have with this Python."""
+    lists = {"own_gil": REFUSED, "shared_gil": ONCE}
+    return lists.get(mode, {}).get(sys.version_info[:2], frozenset())
 
 
 def message(name: str) -> str:
-    """Return what an import of ``name`` says. It contains CPython's own words, which tools look for."""
+    """Return what an import of ``name`` says, with CPython's own words, which tools look for."""
     return (
         f"module {name} does not support loading in subinterpreters: it needs the main "
         "interpreter. Call it without naming a context, which finds one by itself, or use a "
@@ -100,29 +116,38 @@ class Refusal:
 
 def install(mode: str) -> None:
     """Prepare the interpreter of a context; the native side calls this before anything else."""
-    if mode == "own_gil":
-        names = refused()
-        if names:
-            sys.meta_path.insert(0, Refusal(names))
-        if sys.version_info[:2] < FIRST_SAFE:
-            _before_loading(_refuse_single_phase)
-    elif mode == "shared_gil":
+    names = refused(mode)
+    if names:
+        sys.meta_path.insert(0, Refusal(names))
+    if mode == "own_gil" and sys.version_info[:2] < FIRST_SAFE:
+        _before_loading(_refuse_single_phase)
+    if mode == "shared_gil":
         _before_loading(_let_main_be_first)
+    if mode in ("own_gil", "shared_gil"):
+        # The first to be registered is the last to be called.
+        atexit.register(_forget_this_thread)
+
+
+def _forget_this_thread() -> None:
+    """Drop what `threading` notes of a thread it did not start, as ours is, once asked about it.
+
+    From 3.13 on that does its own work when it is dropped. In an interpreter that ends the module
+    is in pieces by then, and each context that had written a log would complain on its way out.
+    """
+    noted = getattr(sys.modules.get("threading"), "_thread_local_info", None)
+    if noted is not None:
+        vars(noted).clear()
 
 
 def _refuse_single_phase(spec: ModuleSpec, path: str) -> None:
-    from _erlang import is_multi_phase
-
-    if not is_multi_phase(spec.name, path):
+    if not _erlang.is_multi_phase(spec.name, path):
         raise ImportError(message(spec.name), name=spec.name, path=path)
 
 
 def _let_main_be_first(spec: ModuleSpec, path: str) -> None:
-    from _erlang import import_in_main
-
     # The standard library's own extensions are all made for several interpreters by now.
     if "lib-dynload" not in path:
-        import_in_main(spec.name)
+        _erlang.import_in_main(spec.name)
 
 
 def _before_loading(check: Callable[[ModuleSpec, str], None]) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import sysconfig
+import threading
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -102,8 +103,9 @@ def test_the_main_interpreter_is_left_as_it_is(mode: str, monkeypatch: pytest.Mo
 
 def test_a_refused_module_is_not_found_where_it_could_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """The finder comes before all others, so none of the module's code is run."""
-    monkeypatch.setattr(_isolation, "refused", lambda: frozenset({"readline"}))
+    monkeypatch.setattr(_isolation, "refused", lambda mode: frozenset({"readline"}))
     monkeypatch.setattr(_isolation, "_before_loading", lambda check: None)
+    monkeypatch.setattr(_isolation.atexit, "register", lambda function: None)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     monkeypatch.delitem(sys.modules, "readline", raising=False)
     _isolation.install("own_gil")
@@ -116,7 +118,7 @@ def test_the_answer_about_an_extension_decides_before_it_is_loaded(
 ) -> None:
     native = type(sys)("_erlang")
     vars(native)["is_multi_phase"] = lambda name, path: name != "old"
-    monkeypatch.setitem(sys.modules, "_erlang", native)
+    monkeypatch.setattr(_isolation, "_erlang", native)
     _isolation._refuse_single_phase(ModuleSpec("new", None), "/lib/new.so")
     with pytest.raises(ImportError, match="module old does not support") as caught:
         _isolation._refuse_single_phase(ModuleSpec("old", None), "/lib/old.so")
@@ -129,7 +131,20 @@ def test_the_standard_library_is_not_loaded_in_the_main_interpreter_first(
     asked: list[str] = []
     native = type(sys)("_erlang")
     vars(native)["import_in_main"] = asked.append
-    monkeypatch.setitem(sys.modules, "_erlang", native)
+    monkeypatch.setattr(_isolation, "_erlang", native)
     _isolation._let_main_be_first(ModuleSpec("math", None), "/usr/lib/lib-dynload/math.so")
     _isolation._let_main_be_first(ModuleSpec("orjson", None), "/site-packages/orjson.so")
     assert asked == ["orjson"]
+
+
+def test_what_threading_notes_of_this_thread_is_dropped() -> None:
+    noted = threading.local()
+    noted.reference = object()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading, "_thread_local_info", noted, raising=False)
+        _isolation._forget_this_thread()
+        patch.delattr(threading, "_thread_local_info")
+        _isolation._forget_this_thread()
+        patch.delitem(sys.modules, "threading")
+        _isolation._forget_this_thread()
+    assert vars(noted) == {}

@@ -5,7 +5,7 @@ defmodule Py.OptionsTest do
 
   test "defaults fill what is not given" do
     assert Options.parse!(:call, timeout: 5) ==
-             %{context: nil, kwargs: [], return: :term, timeout: 5}
+             %{context: nil, kwargs: [], pool: nil, return: :term, timeout: 5}
 
     assert Options.parse!(:getattr, []) == %{return: :term, timeout: 30_000}
     assert Options.parse!(:getattr, default: nil).default == nil
@@ -17,6 +17,7 @@ defmodule Py.OptionsTest do
           timeout: 1.5,
           context: 0,
           context: "name",
+          pool: 1,
           kwargs: 1,
           return: :json_like
         ] do

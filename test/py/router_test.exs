@@ -49,9 +49,9 @@ defmodule Py.RouterTest do
   test "contexts of a new pool are opened when they are first wanted" do
     :ok = Application.put_env(:erlang_python, :num_contexts, 3)
     on_exit(fn -> Application.delete_env(:erlang_python, :num_contexts) end)
-    :ok = Router.stop()
-    kill(Process.whereis(Py.Router.Pool))
-    assert eventually(fn -> Router.num_contexts() == 3 end)
+    :ok = Supervisor.terminate_child(Py.Router.Supervisor, :default)
+    {:ok, _pool} = Supervisor.restart_child(Py.Router.Supervisor, :default)
+    assert Router.num_contexts() == 3
     assert Router.contexts() == []
     assert Py.eval("1") == {:ok, 1}
     assert [_one] = Router.contexts()
@@ -59,9 +59,30 @@ defmodule Py.RouterTest do
     assert List.last(Router.contexts()) == context
   end
 
+  test "contexts of a new pool are what the application says" do
+    :ok = Application.put_env(:erlang_python, :max_queue, 1)
+    :ok = Application.put_env(:erlang_python, :mode, :worker)
+
+    on_exit(fn ->
+      for key <- [:max_queue, :mode], do: Application.delete_env(:erlang_python, key)
+      :ok = Router.stop()
+      {:ok, _contexts} = Router.start()
+    end)
+
+    :ok = Router.stop()
+    {:ok, [context]} = Router.start(contexts: 1)
+    assert {:ok, %{mode: :worker}} = Py.Context.info(context)
+    held = occupy(context)
+    waiting = Task.async(fn -> Py.eval("1") end)
+    assert eventually(fn -> match?({:ok, %{queue: 1}}, Py.Context.info(context)) end)
+    assert Py.eval("2") == {:error, %ContextError{reason: :busy}}
+    release(held)
+    assert Task.await(waiting) == {:ok, 1}
+  end
+
   test "the pool survives the process that keeps it" do
     {:ok, contexts} = Router.start(contexts: 5)
-    kill(Process.whereis(Py.Router.Pool))
+    kill(GenServer.whereis(Py.Router.Pool.keeper(:default)))
     assert Router.start() == {:ok, contexts}
     assert Py.eval("1") == {:ok, 1}
   end

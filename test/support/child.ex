@@ -4,17 +4,18 @@ defmodule Py.Child do
   the suite. It has this BEAM's code and the library started, with the same Python.
   """
 
-  @type result :: {:ok, term} | {:error, :crashed | :hung, output :: binary}
+  @type result :: {:ok, term, output :: binary} | {:error, :crashed | :hung, output :: binary}
 
   @doc """
-  What the function answers. The BEAM must also stop by itself, with all its contexts, for that
-  to count. `:python` names another interpreter, `:timeout` (ms) ends a BEAM that hangs.
+  What the function answers, and all that was printed. The BEAM must also stop by itself, with
+  all its contexts, for that to count. `:python` names another interpreter, `:config` is the
+  library's configuration, and `:timeout` (ms) ends a BEAM that hangs.
   """
   @spec run({module, atom, list}, keyword) :: result
   def run({_module, _function, _arguments} = work, opts \\ []) do
     name = "py-child-#{System.pid()}-#{System.unique_integer([:positive])}"
     file = Path.join(System.tmp_dir!(), name)
-    File.write!(file, :erlang.term_to_binary(work))
+    File.write!(file, :erlang.term_to_binary({work, Keyword.get(opts, :config, [])}))
 
     try do
       port = Port.open({:spawn_executable, System.find_executable("elixir")}, options(file, opts))
@@ -34,7 +35,8 @@ defmodule Py.Child do
   @doc false
   # What the other BEAM runs.
   def main(file) do
-    {module, function, arguments} = file |> File.read!() |> :erlang.binary_to_term()
+    {{module, function, arguments}, config} = file |> File.read!() |> :erlang.binary_to_term()
+    for {key, value} <- config, do: Application.put_env(:erlang_python, key, value)
     {:ok, _applications} = Application.ensure_all_started(:erlang_python)
     value = apply(module, function, arguments)
     File.write!(file, :erlang.term_to_binary({:answer, value}))
@@ -47,15 +49,14 @@ defmodule Py.Child do
     code = "#{inspect(__MODULE__)}.main(#{inspect(file)})"
 
     # No file of core or crash dumps: the output says enough.
-    env = [{'ERLANG_PYTHON', to_charlist(python)}, {'ERL_CRASH_DUMP_SECONDS', '0'}]
+    env = [{~c"ERLANG_PYTHON", to_charlist(python)}, {~c"ERL_CRASH_DUMP_SECONDS", ~c"0"}]
 
     [
       :binary,
       :exit_status,
       :stderr_to_stdout,
       args: Enum.flat_map(ours, &["-pa", &1]) ++ ["-e", code],
-      env:
-        env ++ for({name, value} <- Keyword.get(opts, :env, []), do: {~c"#{name}", ~c"#{value}"})
+      env: env
     ]
   end
 
@@ -71,7 +72,7 @@ defmodule Py.Child do
 
   defp answer(file, output) do
     case file |> File.read!() |> :erlang.binary_to_term() do
-      {:answer, value} -> {:ok, value}
+      {:answer, value} -> {:ok, value, output}
       _still_the_question -> {:error, :crashed, output}
     end
   end

@@ -1,9 +1,9 @@
 defmodule Py.Encoder.Walk do
   @moduledoc false
 
-  # Applies `Py.Encoder` to the structs in an operation. The native side turns structs without an
-  # implementation into dicts by itself, so as long as there are no implementations nothing is
-  # walked at all.
+  # Applies `Py.Encoder` to the structs in an operation. The native side turns structs into dicts
+  # by itself; where it meets one with an implementation, it says so, and only then an operation
+  # is walked here.
 
   alias Py.Encoder
 
@@ -19,18 +19,20 @@ defmodule Py.Encoder.Walk do
   ]
 
   # What the protocol answers is settled when it is consolidated, after this is compiled.
-  @dialyzer {:no_match, op: 1}
+  @dialyzer {:no_match, encoders: 0}
+
+  @doc "The structs with an implementation; `:any` if more may come, as without consolidation."
+  @spec encoders() :: [module] | :any
+  def encoders do
+    case Encoder.__protocol__(:impls) do
+      {:consolidated, structs} -> List.delete(structs, Any)
+      :not_consolidated -> :any
+    end
+  end
 
   @doc "The operation with its structs encoded."
   @spec op(Py.Native.op()) :: Py.Native.op()
-  def op(op) do
-    # Consolidated, the protocol knows all implementations there will ever be.
-    case Encoder.__protocol__(:impls) do
-      {:consolidated, []} -> op
-      {:consolidated, [Any]} -> op
-      _some_or_unknown -> tuple(op)
-    end
-  end
+  def op(op), do: if(encoders() == [], do: op, else: tuple(op))
 
   # Elements of an improper list are left for the native side to refuse, with their path.
   defp term([head | tail]), do: [term(head) | term(tail)]

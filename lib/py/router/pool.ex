@@ -1,206 +1,166 @@
 defmodule Py.Router.Pool do
   @moduledoc false
 
-  # Keeps the slots of the pool and is the only one who writes them. It opens contexts under a
-  # supervisor of their own, so that a crash here loses none of them, and takes the pid of a
-  # dead one out of its slot. It is asked only when the slots have to change.
+  # A pool is two processes: a supervisor of contexts and the keeper of their slots. Choosing a
+  # context needs neither, only the slots; the keeper is asked when those have to change.
 
-  use GenServer
-
-  alias Py.{Context, ContextError, Native, Options}
+  alias Py.{ContextError, Native, Options}
+  alias Py.Router.Keeper
 
   # The slots are read by every call and written when a context opens or crashes: exactly what a
   # persistent term is for. Replacing one makes the emulator look at every process's heap once,
   # which a few writes in the life of a node are worth.
-  @slots Py.Router
+  @slots __MODULE__
   @supervisor Py.Router.Supervisor
+  @names Py.Router.Names
 
+  @type name :: atom
   @type slots :: tuple
 
   @doc "A tuple with the pid of each context, `nil` where none is open; `nil` without a pool."
-  @spec slots() :: slots | nil
-  def slots, do: :persistent_term.get(@slots, nil)
+  @spec slots(name) :: slots | nil
+  def slots(name), do: :persistent_term.get({@slots, name}, nil)
 
-  @doc "Opens all contexts of the pool, after resizing it when a size is given."
-  @spec start(pos_integer | nil) :: {:ok, [pid]} | {:error, Exception.t()}
-  def start(size), do: ask({:start, size})
+  @doc "The pools there are."
+  @spec names() :: [name]
+  def names, do: Enum.sort(for {{@slots, name}, _slots} <- :persistent_term.get(), do: name)
 
-  @doc "Closes all contexts and takes the pool away."
-  @spec stop() :: :ok | {:error, Exception.t()}
-  def stop, do: ask(:stop)
+  @doc "Starts a pool or changes a running one, and opens all its contexts."
+  @spec start(name, pos_integer | nil, keyword) :: {:ok, [pid]} | {:error, Exception.t()}
+  def start(name, size, opts) do
+    started = Supervisor.start_child(@supervisor, child_spec({name, size, opts}))
+
+    case {started, ask(name, {:start, size, opts})} do
+      {{:ok, _pool}, {:error, _error} = failed} -> with :ok <- stop(name), do: failed
+      # Contexts cannot change their mode; others take their place.
+      {_running, {:replace, merged}} -> with :ok <- stop(name), do: start(name, size, merged)
+      {_started, answer} -> answer
+    end
+  catch
+    :exit, _application_is_stopped -> not_found(name)
+  end
+
+  @doc "Closes all contexts of a pool and takes it away. There is a pool `:worker` at all times."
+  @spec stop(name) :: :ok | {:error, Exception.t()}
+  def stop(name) do
+    with :ok <- Supervisor.terminate_child(@supervisor, name) do
+      if name == :worker,
+        do: Supervisor.restart_child(@supervisor, name),
+        else: Supervisor.delete_child(@supervisor, name)
+    end
+
+    :ok
+  catch
+    :exit, _application_is_stopped -> not_found(name)
+  end
 
   @doc "The context of a slot, opened if need be."
-  @spec open(non_neg_integer) :: {:ok, pid} | {:error, Exception.t()}
-  def open(index), do: ask({:open, index})
+  @spec open(name, non_neg_integer) :: {:ok, pid} | {:error, Exception.t()}
+  def open(name, index), do: ask(name, {:open, index})
 
   @doc "Takes ended contexts out of the slots; `:unchanged` if they are as the caller saw them."
-  @spec renew(slots) :: :ok | :unchanged | {:error, Exception.t()}
-  def renew(seen), do: ask({:renew, seen})
-
-  @doc "Takes the slots away, when nobody is left to keep them."
-  @spec unpublish() :: boolean
-  def unpublish, do: :persistent_term.erase(@slots)
+  @spec renew(name, slots) :: :ok | :unchanged | {:error, Exception.t()}
+  def renew(name, seen), do: ask(name, {:renew, seen})
 
   @doc "Whether there is an open context in a slot's place."
   # Not the same as a live process: that ends a while after its interpreter began to.
   @spec open?(pid | nil) :: boolean
   def open?(context), do: is_pid(context) and match?({:ok, _info}, Native.context_info(context))
 
-  defp ask(request) do
-    GenServer.call(__MODULE__, request, :infinity)
-  catch
-    :exit, {:noproc, _call} -> if back?(), do: ask(request), else: not_found()
-    :exit, _reason -> not_found()
+  @doc "Whether a context, or the open ones of a pool, are sub-interpreters."
+  @spec isolated?(pid | name) :: boolean
+  def isolated?(context) when is_pid(context),
+    do: match?({:ok, %{execution_mode: :subinterp}}, Native.context_info(context))
+
+  def isolated?(name) do
+    contexts = Tuple.to_list(slots(name) || {})
+    Enum.any?(contexts, &(is_pid(&1) and isolated?(&1)))
   end
 
-  # The supervisor answers after a restart that is under way, or not at all when it stops.
-  defp back? do
-    is_list(Supervisor.which_children(Py.Supervisor)) and Process.whereis(__MODULE__) != nil
+  @doc "The error for a pool that is not there."
+  @spec not_found(name) :: {:error, ContextError.t()}
+  def not_found(:default), do: {:error, %ContextError{reason: :not_found}}
+
+  def not_found(name) do
+    details =
+      "there is no pool #{inspect(name)}, only #{Enum.map_join(names(), ", ", &inspect/1)}; " <>
+        "Py.Router.start_pool/3 starts one"
+
+    {:error, %ContextError{reason: :not_found, details: details}}
+  end
+
+  ## For the keeper
+
+  @doc "Replaces the slots."
+  @spec publish(name, slots) :: :ok
+  def publish(name, slots), do: :persistent_term.put({@slots, name}, slots)
+
+  @doc "Takes the slots away."
+  @spec unpublish(name) :: boolean
+  def unpublish(name), do: :persistent_term.erase({@slots, name})
+
+  @doc "The options of a pool; those not given are the application's."
+  @spec options(name, keyword) :: map
+  def options(name, opts) do
+    mode = if name == :worker, do: :worker, else: Options.env(:mode)
+    Options.parse!(:start_pool, [mode: mode, max_queue: Options.env(:max_queue)] ++ opts)
+  end
+
+  @doc "The name of the supervisor of a pool's contexts."
+  @spec contexts(name) :: GenServer.server()
+  def contexts(name), do: {:via, Registry, {@names, {name, :contexts}}}
+
+  @doc "The name of a pool's keeper."
+  @spec keeper(name) :: GenServer.server()
+  def keeper(name), do: {:via, Registry, {@names, {name, :keeper}}}
+
+  ## Processes
+
+  @doc false
+  def child_spec({name, _size, _opts} = arg),
+    do: %{id: name, type: :supervisor, start: {__MODULE__, :start_link, [arg]}}
+
+  @doc false
+  # The contexts first: a keeper that crashes finds them again, and without them it starts anew.
+  def start_link({name, _size, _opts} = arg),
+    do: Supervisor.start_link([contexts_spec(name), {Keeper, arg}], strategy: :rest_for_one)
+
+  # Each restart opens an interpreter, which takes so long that a context that cannot open does
+  # not use these up; killing all the contexts of a large pool at once does not either.
+  defp contexts_spec(name) do
+    options = [
+      strategy: :one_for_one,
+      name: contexts(name),
+      max_restarts: 1_000,
+      max_seconds: 10
+    ]
+
+    %{id: :contexts, type: :supervisor, start: {Supervisor, :start_link, [[], options]}}
+  end
+
+  defp ask(name, request) do
+    GenServer.call(keeper(name), request, :infinity)
+  catch
+    :exit, {reason, _call} when reason in [:noproc, :shutdown, :killed] ->
+      if back?(name), do: ask(name, request), else: not_found(name)
+
+    :exit, _reason ->
+      not_found(name)
+  end
+
+  # A supervisor answers after a restart that is under way, or not at all when it stops.
+  defp back?(name) do
+    Supervisor.which_children(Py.Supervisor)
+
+    case List.keyfind(Supervisor.which_children(@supervisor), name, 0) do
+      {^name, pool, _type, _modules} when is_pid(pool) ->
+        Supervisor.which_children(pool)
+        GenServer.whereis(keeper(name)) != nil
+
+      _none ->
+        false
+    end
   catch
     :exit, _reason -> false
   end
-
-  @doc false
-  # Each restart opens an interpreter, which takes so long that a context that cannot open does
-  # not use these up; killing all the contexts of a large pool at once does not either.
-  def supervisor_spec do
-    options = [strategy: :one_for_one, name: @supervisor, max_restarts: 1_000, max_seconds: 10]
-    %{id: @supervisor, type: :supervisor, start: {Supervisor, :start_link, [[], options]}}
-  end
-
-  @doc false
-  def start_link(_arg), do: GenServer.start_link(__MODULE__, [], name: __MODULE__)
-
-  @doc false
-  # Runs in the supervisor, the first time and after a crash alike: that is how a replacement
-  # finds its way into the slots.
-  def start_slot(index) do
-    with {:ok, context} <- Context.start_link(mode: Options.env(:mode)) do
-      GenServer.cast(__MODULE__, {:opened, index, context})
-      {:ok, context}
-    end
-  end
-
-  @impl true
-  def init([]) do
-    Process.flag(:trap_exit, true)
-    # After a crash the contexts are still there, and the slots tell how many there should be.
-    publish(List.duplicate(nil, if(size() > 0, do: size(), else: default_size())))
-    for {index, context} <- children(), index < size(), do: fill(index, context)
-    {:ok, nil}
-  end
-
-  @impl true
-  def handle_call({:start, size}, _from, state) do
-    resize(size || if(size() > 0, do: size(), else: default_size()))
-    {:reply, open_all(), state}
-  end
-
-  def handle_call(:stop, _from, state) do
-    unpublish()
-    for {index, _context} <- children(), do: close(index)
-    {:reply, :ok, state}
-  end
-
-  def handle_call({:open, index}, _from, state), do: {:reply, open_slot(index), state}
-
-  def handle_call({:renew, seen}, _from, state) do
-    list() |> Enum.map(&if(open?(&1), do: &1)) |> publish()
-    {:reply, if(slots() == seen, do: :unchanged, else: :ok), state}
-  end
-
-  @impl true
-  def handle_cast({:opened, index, context}, state) do
-    if index < size(), do: fill(index, context)
-    {:noreply, state}
-  end
-
-  @impl true
-  def handle_info({:DOWN, _monitor, :process, context, _reason}, state) do
-    list() |> Enum.map(&if(&1 != context, do: &1)) |> publish()
-    {:noreply, state}
-  end
-
-  def handle_info(_other, state), do: {:noreply, state}
-
-  @impl true
-  def terminate(reason, _state) when reason in [:normal, :shutdown],
-    do: unpublish()
-
-  def terminate(_crash, _state), do: :ok
-
-  defp resize(size) do
-    publish(Enum.take(list() ++ List.duplicate(nil, size), size))
-    for {index, _context} <- children(), index >= size, do: close(index)
-  end
-
-  defp open_all do
-    Enum.reduce_while((size() - 1)..0//-1, {:ok, []}, fn index, {:ok, contexts} ->
-      case open_slot(index) do
-        {:ok, context} -> {:cont, {:ok, [context | contexts]}}
-        error -> {:halt, error}
-      end
-    end)
-  end
-
-  defp open_slot(index) do
-    context = index < size() and elem(slots(), index)
-
-    cond do
-      context == false -> not_found()
-      open?(context) -> {:ok, context}
-      true -> open_child(index)
-    end
-  end
-
-  defp open_child(index) do
-    spec = Supervisor.child_spec(Context, id: index, start: {__MODULE__, :start_slot, [index]})
-
-    case Supervisor.start_child(@supervisor, spec) do
-      {:ok, context} -> {:ok, fill(index, context)}
-      {:error, {:already_started, context}} when is_pid(context) -> reopen_child(index, context)
-      {:error, {%{__exception__: true} = error, _child}} -> {:error, error}
-      {:error, _restarting} -> {:error, %ContextError{reason: :closed}}
-    end
-  end
-
-  # The supervisor has been faster than its message about it; or the context is ending, and the
-  # supervisor replaces it as soon as it has.
-  defp reopen_child(index, context) do
-    if open?(context) do
-      {:ok, fill(index, context)}
-    else
-      monitor = Process.monitor(context)
-      receive do: ({:DOWN, ^monitor, :process, ^context, _reason} -> open_child(index))
-    end
-  end
-
-  # A message about an opened context may be overtaken by its end.
-  defp fill(index, context) do
-    if elem(slots(), index) != context and open?(context) do
-      Process.monitor(context)
-      list() |> List.replace_at(index, context) |> publish()
-    end
-
-    context
-  end
-
-  defp close(index) do
-    Supervisor.terminate_child(@supervisor, index)
-    Supervisor.delete_child(@supervisor, index)
-  end
-
-  defp children do
-    for {index, context, _type, _modules} <- Supervisor.which_children(@supervisor),
-        do: {index, context}
-  end
-
-  # Without a pool there is nothing to publish: a crash noticed late must not bring it back.
-  defp publish([]), do: :ok
-  defp publish(list), do: :persistent_term.put(@slots, List.to_tuple(list))
-
-  defp list, do: Tuple.to_list(slots() || {})
-  defp size, do: tuple_size(slots() || {})
-  defp default_size, do: Options.env(:num_contexts) || System.schedulers_online()
-  defp not_found, do: {:error, %ContextError{reason: :not_found}}
 end

@@ -48,31 +48,49 @@ pub fn call_method<'py>(
     Ok(attribute(converter, object, method)?.call(&args, kwargs.as_ref())?)
 }
 
-/// The module of that name, imported if it has not been.
+/// The module of that name, imported if it has not been, and waited for if another thread is
+/// just importing it.
 pub fn import<'py>(converter: &Converter<'py>, module: Term<'_>) -> Outcome<'py, Object<'py>> {
     let name = name(converter, module)?;
-    // SAFETY: a live str; a new reference, or null with or without an exception set.
-    let loaded = unsafe { ffi::PyImport_GetModule(name.as_ptr()) };
-    if loaded.is_null() {
-        // SAFETY: attached; `PyImport_Import` reports whatever is wrong with the name itself.
-        unsafe { ffi::PyErr_Clear() };
-        // SAFETY: a live str. Unlike `PyImport_Import`, this gives the module that is named last.
-        unsafe {
-            let level = 0;
-            let nothing = std::ptr::null_mut();
-            let root = ffi::PyImport_ImportModuleLevelObject(
-                name.as_ptr(),
-                nothing,
-                nothing,
-                nothing,
-                level,
-            );
-            drop(Object::from_owned(converter.py, root)?);
-            return Ok(Object::from_owned(converter.py, ffi::PyImport_GetModule(name.as_ptr()))?);
+    let text = name.as_str().unwrap_or_default();
+    if !text.contains('.') {
+        return Ok(import_named(&name)?);
+    }
+    if loaded(&name)?.is_none() {
+        // Parents first: Python locks a module before its parent, and two threads that import a
+        // package and a module in it would each find the other's half made.
+        for (end, _dot) in text.match_indices('.') {
+            import_named(&Object::str(converter.py, &text[..end])?)?;
         }
     }
-    // SAFETY: just seen not to be null.
-    Ok(unsafe { Object::from_owned(converter.py, loaded)? })
+    import_named(&name)?;
+    match loaded(&name)? {
+        Some(module) => Ok(module),
+        None => Ok(import_named(&name)?),
+    }
+}
+
+/// `__import__(name)`, which for a dotted name gives its first part.
+fn import_named<'py>(name: &Object<'py>) -> Result<Object<'py>, Raised<'py>> {
+    let nothing = std::ptr::null_mut();
+    // SAFETY: a live str; a new reference or null with an exception set.
+    unsafe {
+        let module =
+            ffi::PyImport_ImportModuleLevelObject(name.as_ptr(), nothing, nothing, nothing, 0);
+        Object::from_owned(name.py(), module)
+    }
+}
+
+/// What `sys.modules` has.
+fn loaded<'py>(name: &Object<'py>) -> Result<Option<Object<'py>>, Raised<'py>> {
+    // SAFETY: a live str; a new reference, or null with or without an exception set.
+    unsafe {
+        let module = ffi::PyImport_GetModule(name.as_ptr());
+        if module.is_null() && ffi::PyErr_Occurred().is_null() {
+            return Ok(None);
+        }
+        Object::from_owned(name.py(), module).map(Some)
+    }
 }
 
 /// `object.name`, where the name may be dotted: `Path.home`.

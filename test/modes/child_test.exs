@@ -1,0 +1,20 @@
+defmodule Py.Modes.ChildTest do
+  # The other tests of this folder rely on these answers.
+  use Py.Case, async: true
+
+  alias Py.Child
+
+  test "a BEAM of its own runs a function with the same Python" do
+    assert {:ok, version, _output} = Child.run({Py, :version, []})
+    assert version == Py.version()
+    assert {:ok, pid, _output} = Child.run({System, :pid, []})
+    assert pid != System.pid()
+  end
+
+  test "an exception there, an abort and a BEAM that hangs are answers" do
+    assert {:error, :crashed, output} = Child.run({String, :to_integer, ["x"]})
+    assert output =~ "ArgumentError"
+    assert {:error, :crashed, _} = Child.run({Py, :eval, ["__import__('os').abort()"]})
+    assert {:error, :hung, _} = Child.run({Process, :sleep, [:infinity]}, timeout: 3_000)
+  end
+end
