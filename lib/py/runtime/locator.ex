@@ -181,7 +181,9 @@ defmodule Py.Runtime.Locator do
   end
 
   defp choose_version(wanted, choice, source, env) do
-    case env |> Search.candidates(wanted) |> first_usable(&Search.match?(wanted, &1)) do
+    candidates = Search.candidates(env, wanted)
+
+    case first_usable(candidates, &Search.match?(wanted, &1), &(&1.hint != nil)) do
       {:ok, python} -> {:ok, %{python | source: source}}
       {:error, %StartError{} = error} -> {:error, error}
       :none -> not_found("Python #{choice} was asked for. #{Search.places(env)}")
@@ -206,22 +208,23 @@ defmodule Py.Runtime.Locator do
   end
 
   defp newest(env) do
-    case env |> Search.candidates() |> first_usable(fn _ -> true end) do
+    case env |> Search.candidates() |> first_usable(fn _ -> true end, fn _ -> true end) do
       :none -> not_found(Search.places(env))
       found -> found
     end
   end
 
   # An interpreter that would have been right but lacks its shared library is worth reporting
-  # when nothing else can be used; a shim that refuses to run is not.
-  defp first_usable(candidates, wanted?) do
+  # when nothing else can be used; a shim that refuses to run is not, nor is one whose version
+  # may not be the one asked for.
+  defp first_usable(candidates, wanted?, report?) do
     Enum.reduce_while(candidates, :none, fn candidate, best ->
       case ask(candidate) do
         {:ok, python} ->
           if wanted?.(python), do: {:halt, {:ok, python}}, else: {:cont, best}
 
         {:error, %{reason: :no_shared_library}} = error ->
-          {:cont, if(best == :none, do: error, else: best)}
+          {:cont, if(best == :none and report?.(candidate), do: error, else: best)}
 
         {:error, _} ->
           {:cont, best}

@@ -280,6 +280,15 @@ defmodule Py.Runtime.LocatorTest do
       end
     end
 
+    test "is no answer to a question for another version", %{tmp_dir: tmp_dir} do
+      fake("#{tmp_dir}/bin/python3", %{version: "3.11.2", libpython: ""})
+
+      assert {:error, %StartError{reason: :python_not_found, details: details}} =
+               Locator.locate(python: "3.14", env: empty(tmp_dir))
+
+      assert details =~ "3.14"
+    end
+
     test "is passed over when nobody asked for it", %{tmp_dir: tmp_dir} do
       fake("#{tmp_dir}/bin/python3.13", %{version: "3.13.0", libpython: ""})
       fake("#{tmp_dir}/bin/python3.12", %{version: "3.12.0"})
