@@ -267,7 +267,6 @@ def suggested() -> object:
         lambda: ValueError(),
         lambda: ValueError("two\nlines"),
         lambda: raised_by(nested_calls),
-        lambda: raised_by(endless),
         lambda: raised_by(suggested),
         lambda: raised_by(lambda: compile("x = (", "<code>", "exec")),
         lambda: raised_by(lambda: compile("if 1:\nx", "<code>", "exec")),
@@ -279,6 +278,13 @@ def suggested() -> object:
 def test_the_traceback_is_what_python_prints(make: Callable[[], BaseException]) -> None:
     error = make()
     assert describe(error)["traceback"] == as_python_prints(error)
+
+
+def test_of_an_endless_recursion_the_innermost_frames_are_printed() -> None:
+    error = raised_by(endless)
+    printed = traceback.format_exception(type(error), error, error.__traceback__, limit=-100)
+    assert describe(error)["traceback"] == "".join(printed).splitlines()
+    assert describe(error)["traceback"][-1].startswith("RecursionError: maximum recursion depth")
 
 
 # --- groups ---
