@@ -146,9 +146,11 @@ defmodule Py.ErrorTest do
   end
 
   test "JSON nested 50,000 deep gives an error" do
-    assert {:error, %Error{type: "RecursionError"}} =
+    assert {:error, %Error{type: type}} =
              Py.call(:json, :loads, [String.duplicate("[", 50_000)])
 
+    # From 3.14 on what counts is the stack that is left, and it is enough to reach the end.
+    assert type in ["RecursionError", "json.decoder.JSONDecodeError"]
     assert Py.eval("1 + 1") == {:ok, 2}
   end
 
