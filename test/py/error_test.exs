@@ -146,8 +146,7 @@ defmodule Py.ErrorTest do
   end
 
   test "JSON nested 50,000 deep gives an error" do
-    assert {:error, %Error{type: type}} =
-             Py.call(:json, :loads, [String.duplicate("[", 50_000)])
+    assert {:error, %Error{type: type}} = Py.call(:json, :loads, [String.duplicate("[", 50_000)])
 
     # From 3.14 on what counts is the stack that is left, and it is enough to reach the end.
     assert type in ["RecursionError", "json.decoder.JSONDecodeError"]

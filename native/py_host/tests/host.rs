@@ -287,7 +287,10 @@ fn deep_recursion_is_an_error() {
         // From 3.14 on what counts is the stack that is left, and 16 MiB are enough to find out
         // that the text ends too soon.
         let error = run(&context, nested).unwrap();
-        assert!(error.starts_with("RecursionError") || error.contains("JSONDecodeError"), "{error}");
+        assert!(
+            error.starts_with("RecursionError") || error.contains("JSONDecodeError"),
+            "{error}"
+        );
         assert_eq!(run(&context, "1"), Ok("1".into()));
         close(&context);
     });
