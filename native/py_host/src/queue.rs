@@ -122,9 +122,6 @@ impl Queue {
                 pace.fruitless += 1;
                 return None;
             }
-            // Whoever else could use this core has it: under full load that is a scheduler with
-            // the next job in its hands.
-            thread::yield_now();
         }
     }
 
