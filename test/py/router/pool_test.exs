@@ -93,7 +93,9 @@ defmodule Py.Router.PoolTest do
       assert eventually(fn -> Enum.any?([one, two], &waits?/1) end)
       stopping = Task.async(fn -> Router.stop_pool(:io) end)
       assert Task.await(waiting, 20_000) == {:error, %ContextError{reason: :closed}}
-      for one <- held, do: assert({:error, %ContextError{reason: :closed}} = release(one))
+      # What runs is interrupted, unless it ends by itself just before: then it has its value.
+      answers = [{:error, %ContextError{reason: :closed}}, {:ok, ""}]
+      for one <- held, do: assert(release(one) in answers)
       assert Task.await(stopping, 20_000) == :ok
     end
 
