@@ -5,7 +5,8 @@ defmodule Py.Error do
     * `:type` - its class: `"ZeroDivisionError"`, or with the module for those that are not
       built in, `"json.decoder.JSONDecodeError"`
     * `:message` - what `str()` of it says
-    * `:traceback` - the lines Python would print, chained exceptions included
+    * `:traceback` - the lines Python would print, chained exceptions included; of a deep
+      recursion the innermost 100 calls
     * `:frames` - the calls that led there, outermost first, each a map with `:file`, `:line`,
       `:function` and `:code`
     * `:cause` and `:context` - the exception it was raised from, or while handling which it was
