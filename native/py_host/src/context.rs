@@ -1,12 +1,16 @@
 //! The shared face of a context: what other threads may ask of it.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::panic::RefUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::garbage::Exports;
+use crate::guest::Guests;
 use crate::interrupt::{self, Interrupts};
+use crate::nested::Waits;
+use crate::poller::Polling;
 use crate::queue::{BoxedJob, Queue};
 use crate::{executor, Attached, Job, Mode, Rejection, StartError, Worker};
 
@@ -20,14 +24,22 @@ pub struct Context {
     pub(crate) queue: Queue,
     pub(crate) exports: Exports,
     pub(crate) interrupts: Interrupts,
+    pub(crate) waits: Waits,
+    pub(crate) polling: Polling,
+    pub(crate) guests: Guests,
+    pub(crate) on_interrupt: OnInterrupt,
     pub(crate) interpreter_id: AtomicI64,
     pub(crate) served: AtomicU64,
     running: AtomicU64,
     running_since: AtomicU64,
+    stuck: AtomicBool,
     closers: Mutex<Closers>,
 }
 
 type Closer = Box<dyn FnOnce() + Send>;
+
+/// Called with the id of a job, on a thread of its own, when somebody begins to interrupt it.
+pub type OnInterrupt = Box<dyn Fn(u64) + Send + Sync + RefUnwindSafe>;
 
 enum Closers {
     Waiting(Vec<Closer>),
@@ -40,6 +52,9 @@ pub struct Info {
     pub interpreter_id: i64,
     pub waiting: usize,
     pub running: bool,
+    /// The id of the job that runs or, when it waits for something, of the innermost that does;
+    /// zero if there is none.
+    pub job: u64,
     /// For how long the present job has been running, to a few milliseconds.
     pub busy: Duration,
     pub objects: usize,
@@ -48,6 +63,7 @@ pub struct Info {
 
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 static ABANDONED: AtomicUsize = AtomicUsize::new(0);
+static STUCK: AtomicUsize = AtomicUsize::new(0);
 
 /// Contexts whose worker thread lives.
 pub fn open_contexts() -> usize {
@@ -59,12 +75,18 @@ pub fn abandoned_interpreters() -> usize {
     ABANDONED.load(Ordering::Relaxed)
 }
 
+/// Threads that were given up because their job did not end, and that still run.
+pub fn abandoned_threads() -> usize {
+    STUCK.load(Ordering::Relaxed)
+}
+
 impl Context {
     /// Starts the worker thread. `opened` is called on it, with the result, before the first job;
     /// jobs may be submitted at once and wait for it.
     pub fn open(
         mode: Mode,
         capacity: usize,
+        on_interrupt: OnInterrupt,
         opened: impl FnOnce(Result<(), StartError>) + Send + 'static,
     ) -> Result<Arc<Context>, StartError> {
         let context = Arc::new(Context {
@@ -72,10 +94,15 @@ impl Context {
             queue: Queue::new(capacity),
             exports: Exports::default(),
             interrupts: Interrupts::default(),
+            waits: Waits::default(),
+            polling: Polling::default(),
+            guests: Guests::default(),
+            on_interrupt,
             interpreter_id: AtomicI64::new(-1),
             served: AtomicU64::new(0),
             running: AtomicU64::new(0),
             running_since: AtomicU64::new(0),
+            stuck: AtomicBool::new(false),
             closers: Mutex::new(Closers::Waiting(Vec::new())),
         });
         executor::spawn(Arc::clone(&context), opened)?;
@@ -84,7 +111,9 @@ impl Context {
 
     /// Queues a job, or hands it back at once.
     pub fn submit(&self, job: BoxedJob) -> Result<(), (Rejection, BoxedJob)> {
-        self.queue.push(job)
+        self.queue.push(job)?;
+        self.polling.wake();
+        Ok(())
     }
 
     /// Is its worker awake, so that a short job may be done within a microsecond or two?
@@ -97,14 +126,19 @@ impl Context {
         self.queue.waiting()
     }
 
+    /// Does a job there wait for something, with others on top of it?
+    pub fn has_waits(&self) -> bool {
+        self.waits.any()
+    }
+
     /// Is it doing nothing, with nothing to do?
     pub fn is_idle(&self) -> bool {
-        self.waiting() == 0 && self.running() == 0
+        self.waiting() == 0 && !self.is_running()
     }
 
     /// For how long the present job has been running, to a few milliseconds; zero if none is.
     pub fn busy(&self) -> Duration {
-        if self.running() == 0 {
+        if !self.is_running() {
             return Duration::ZERO;
         }
         let since = self.running_since.load(Ordering::Relaxed);
@@ -115,10 +149,34 @@ impl Context {
         self.queue.is_closed()
     }
 
-    /// Interrupts the job of that id if it runs right now.
+    /// Interrupts the job of that id if it has begun and not ended.
     pub fn interrupt(self: &Arc<Self>, id: u64) {
-        if self.running() == id {
+        if self.running() == id || self.waits.any() {
             interrupt::start(self, id);
+        }
+    }
+
+    /// Interrupts all that has begun; false if there is nothing.
+    pub fn interrupt_all(self: &Arc<Self>) -> bool {
+        let present = self.present();
+        present.iter().for_each(|id| interrupt::start(self, *id));
+        !present.is_empty()
+    }
+
+    /// Closes without hope that the job that runs will ever end. The thread is counted until it
+    /// does.
+    pub fn abandon(self: &Arc<Self>) {
+        if !self.stuck.swap(true, Ordering::SeqCst) {
+            STUCK.fetch_add(1, Ordering::Relaxed);
+            if self.close(Box::new(|| {})).is_err() {
+                self.no_longer_stuck();
+            }
+        }
+    }
+
+    fn no_longer_stuck(&self) {
+        if self.stuck.swap(false, Ordering::SeqCst) {
+            STUCK.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -136,6 +194,7 @@ impl Context {
         let spawned = thread::Builder::new().name("py-close".into()).spawn(move || {
             context.reject_waiting();
             context.queue.wake(Box::new(Wake));
+            context.waits.wake();
             let running = context.running();
             if running != 0 {
                 interrupt::run(&context, running);
@@ -157,7 +216,8 @@ impl Context {
             mode: self.mode,
             interpreter_id: self.interpreter_id.load(Ordering::Relaxed),
             waiting: self.waiting(),
-            running: self.running() != 0,
+            running: self.is_running(),
+            job: self.present().last().copied().unwrap_or(0),
             busy: self.busy(),
             objects: self.exports.live(),
             served: self.served.load(Ordering::Relaxed),
@@ -178,6 +238,21 @@ impl Context {
         self.running.store(0, Ordering::SeqCst);
     }
 
+    /// The job that runs begins to wait: its id and since when it has been running.
+    pub(crate) fn take_running(&self) -> (u64, u64) {
+        let since = self.running_since.load(Ordering::Relaxed);
+        (self.running.swap(0, Ordering::SeqCst), since)
+    }
+
+    pub(crate) fn put_running(&self, id: u64, since: u64) {
+        self.running_since.store(since, Ordering::Relaxed);
+        self.running.store(id, Ordering::SeqCst);
+    }
+
+    fn is_running(&self) -> bool {
+        self.running() != 0 || self.waits.any()
+    }
+
     /// Makes an idle worker attach once, which is when it collects garbage. A busy one, or one
     /// with a full queue, will come to it by itself.
     pub(crate) fn wake(&self) {
@@ -194,6 +269,7 @@ impl Context {
     pub(crate) fn finished(&self, abandoned: bool) {
         ABANDONED.fetch_add(abandoned.into(), Ordering::Relaxed);
         OPEN.fetch_sub(1, Ordering::Relaxed);
+        self.no_longer_stuck();
         let closers = std::mem::replace(
             &mut *self.closers.lock().unwrap_or_else(PoisonError::into_inner),
             Closers::Closed,
@@ -217,7 +293,7 @@ fn coarse_milliseconds() -> u64 {
 }
 
 /// A job that does nothing: what is wanted is the attaching around it.
-struct Wake;
+pub(crate) struct Wake;
 
 impl Job for Wake {
     fn id(&self) -> u64 {

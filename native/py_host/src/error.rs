@@ -52,12 +52,35 @@ impl<'py> Raised<'py> {
         value
     }
 
+    /// An exception that has not been raised yet.
+    pub fn new(exception: Object<'py>) -> Self {
+        Raised(exception)
+    }
+
     pub fn exception(&self) -> &Object<'py> {
         &self.0
     }
 
     pub fn into_exception(self) -> Object<'py> {
         self.0
+    }
+
+    /// Sets the exception again, for a function that reports to Python.
+    pub fn restore(self) {
+        let exception = self.0.into_ptr();
+        #[cfg(Py_3_12)]
+        // SAFETY: attached; gives our reference to the thread state.
+        unsafe {
+            ffi::PyErr_SetRaisedException(exception);
+        }
+        #[cfg(not(Py_3_12))]
+        // SAFETY: attached, with a live exception; the call takes the three references, of which
+        // the last may be null.
+        unsafe {
+            let kind = ffi::Py_TYPE(exception).cast();
+            ffi::Py_INCREF(kind);
+            ffi::PyErr_Restore(kind, exception, ffi::PyException_GetTraceback(exception));
+        }
     }
 
     /// `"ZeroDivisionError: division by zero"`, for places where no traceback fits.

@@ -1,7 +1,7 @@
 //! The thread behind a context.
 
 use std::any::Any;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
@@ -13,7 +13,9 @@ use crate::interpreter::{Ended, Interpreter};
 use crate::interrupt::{own_thread, Target};
 use crate::mode::Place;
 use crate::queue::{BoxedJob, Pace};
-use crate::{runtime, Attached, Context, Handle, Kept, Object, Raised, Rejection, StartError};
+use crate::{
+    guest, runtime, Attached, Context, Handle, Kept, Object, Raised, Rejection, StartError,
+};
 
 /// After so many jobs in a row the worker detaches once, so that contexts which share a GIL get
 /// their turn even when no job ever reaches Python's own switching point.
@@ -25,10 +27,12 @@ pub struct Worker {
     namespace: Kept,
     fresh: Kept,
     local: OnceCell<Box<dyn Any>>,
+    /// How waiting in the middle of jobs has gone so far.
+    pub(crate) pace: Cell<Pace>,
 }
 
 impl Worker {
-    fn new(py: Attached<'_>, context: Arc<Context>) -> Result<Worker, String> {
+    pub(crate) fn new(py: Attached<'_>, context: Arc<Context>) -> Result<Worker, String> {
         let text = |raised: Raised<'_>| raised.to_text();
         let fresh = empty_namespace(py).map_err(text)?;
         let worker = Worker {
@@ -36,6 +40,7 @@ impl Worker {
             namespace: shared_namespace(py, &context, &fresh).map_err(text)?.keep(),
             fresh: fresh.keep(),
             local: OnceCell::new(),
+            pace: Cell::default(),
         };
         let setup = runtime::get().map_err(|error| error.0)?.setup;
         let local = setup(py, &worker)?;
@@ -73,6 +78,11 @@ impl Worker {
         self.context.interrupts.settle(py);
     }
 
+    /// Has somebody interrupted the job that runs?
+    pub fn was_interrupted(&self) -> bool {
+        self.context.interrupts.was_sent()
+    }
+
     /// A handle by which others may hold `object`.
     pub fn export(&self, object: Object<'_>) -> Handle {
         Handle::new(&self.context, object)
@@ -90,6 +100,7 @@ pub(crate) fn spawn(
 ) -> Result<(), StartError> {
     let stack_size = runtime::get()?.stack_size;
     context.count_open();
+    guest::register(&context);
     thread::Builder::new()
         .name("py-context".into())
         .stack_size(stack_size)
@@ -173,7 +184,7 @@ fn run_jobs(py: Attached<'_>, worker: &Worker, first: BoxedJob) -> Option<BoxedJ
     worker.context.queue.take()
 }
 
-fn run_job(py: Attached<'_>, worker: &Worker, job: BoxedJob) {
+pub(crate) fn run_job(py: Attached<'_>, worker: &Worker, job: BoxedJob) {
     let context = &worker.context;
     context.exports.collect(py);
     // Say what runs, then look whether to run it: `close` does the opposite, so that either we
@@ -196,6 +207,7 @@ fn close(interpreter: Interpreter, worker: Worker) -> Ended {
     context.reject_waiting();
     interpreter.attach(|py| {
         context.exports.close(py);
+        context.guests.close(py);
         drop(worker);
     });
     interpreter.end()

@@ -1,6 +1,5 @@
 //! Making and ending interpreters.
 
-use std::ptr;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -94,11 +93,8 @@ impl Interpreter {
 /// `atexit` functions run here, not in `Py_EndInterpreter`, where one that never returns would
 /// hold up every other interpreter that opens or closes.
 fn run_exit_functions(py: Attached<'_>) {
-    let ran = Object::import(py, c"atexit").and_then(|atexit| {
-        let run = atexit.attr(c"_run_exitfuncs")?;
-        // SAFETY: a callable; the result is a new reference or null with an exception set.
-        unsafe { Object::from_owned(py, ffi::PyObject_CallObject(run.as_ptr(), ptr::null_mut())) }
-    });
+    let ran =
+        Object::import(py, c"atexit").and_then(|atexit| atexit.attr(c"_run_exitfuncs")?.call0());
     // An exception has nobody left to hear it.
     drop(ran);
 }
@@ -131,7 +127,7 @@ fn new_sub_interpreter(main: ThreadState, place: Place) -> Result<ThreadState, S
         },
     };
     let _one_at_a_time = LIFECYCLE.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut state = ptr::null_mut();
+    let mut state = std::ptr::null_mut();
     // SAFETY: called attached to the main interpreter, as CPython asks; on success the new state
     // is attached instead, and the main one detached.
     let status = unsafe {

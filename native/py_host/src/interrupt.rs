@@ -5,7 +5,7 @@
 //! still on its way is taken back before the next job starts.
 
 use std::os::raw::c_long;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -13,10 +13,15 @@ use std::time::Duration;
 use pyo3_ffi as ffi;
 
 use crate::attach::ThreadState;
+use crate::nested::Found;
 use crate::{Attached, Context};
 
 /// Between two exceptions for code that goes on all the same.
 const AGAIN: Duration = Duration::from_millis(10);
+
+/// After a second of that, code that is still there is most likely in a C call that never looks.
+const OFTEN: u32 = 100;
+const SELDOM: Duration = Duration::from_millis(500);
 
 /// Where a context's Python runs, for as long as it can be interrupted.
 pub(crate) struct Target {
@@ -34,7 +39,7 @@ unsafe impl Send for Target {}
 pub(crate) struct Interrupts {
     target: Mutex<Option<Target>>,
     raising: Mutex<()>,
-    sent: std::sync::atomic::AtomicBool,
+    sent: AtomicBool,
 }
 
 impl Interrupts {
@@ -45,6 +50,16 @@ impl Interrupts {
     /// Called detached, before the interpreter ends.
     pub fn disable(&self) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Has anybody interrupted the job that runs?
+    pub fn was_sent(&self) -> bool {
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// The worker's side: the job was interrupted while it waited.
+    pub fn mark_sent(&self) {
+        self.sent.store(true, Ordering::SeqCst);
     }
 
     /// The worker's side, after a job: nothing meant for it may reach the next one.
@@ -73,13 +88,21 @@ pub(crate) fn start(context: &Arc<Context>, id: u64) {
     let interrupter = thread::Builder::new().name("py-interrupt".into());
     // Without a thread there is no interrupt: the caller has its answer already, and the job ends
     // when it ends.
-    drop(interrupter.spawn(move || run(&context, id)));
+    drop(interrupter.spawn(move || {
+        (context.on_interrupt)(id);
+        run(&context, id);
+    }));
 }
 
 /// The same on this thread, which must be none of Python's.
 pub(crate) fn run(context: &Context, id: u64) {
-    while context.running() == id && raise_in(context, id) {
-        thread::sleep(AGAIN);
+    for time in 1.. {
+        match context.find(id) {
+            Found::Running if !raise_in(context, id) => return,
+            Found::Running | Found::Waiting => {}
+            Found::Gone => return,
+        }
+        thread::sleep(if time < OFTEN { AGAIN } else { SELDOM });
     }
 }
 

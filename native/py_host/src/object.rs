@@ -139,6 +139,14 @@ impl<'py> Object<'py> {
         }
     }
 
+    /// Calls without arguments.
+    pub fn call0(&self) -> Result<Self, Raised<'py>> {
+        // SAFETY: live, and no arguments.
+        unsafe {
+            Object::from_owned(self.py, ffi::PyObject_CallObject(self.as_ptr(), ptr::null_mut()))
+        }
+    }
+
     /// Calls with one positional argument.
     pub fn call1(&self, argument: &Object<'py>) -> Result<Self, Raised<'py>> {
         // One spare slot in front, which the callee may use for `self` without copying.
@@ -164,6 +172,12 @@ impl<'py> Object<'py> {
         } else {
             Ok(())
         }
+    }
+
+    /// Is `kind` its type?
+    pub fn is_instance_of(&self, kind: &Kept) -> bool {
+        // SAFETY: a live object has a type.
+        unsafe { ffi::Py_TYPE(self.as_ptr()).cast() == kind.as_ptr() }
     }
 
     /// `str(self)` for messages; falls back to a remark, so it never fails.

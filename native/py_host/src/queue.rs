@@ -56,7 +56,7 @@ impl Queue {
         let result = if self.closed.load(Ordering::SeqCst) {
             Err((Rejection::Closed, job))
         } else {
-            self.waiting.fetch_add(1, Ordering::Release);
+            self.waiting.fetch_add(1, Ordering::SeqCst);
             self.sender.try_send(job).map_err(|error| {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
                 (Rejection::Busy, error.into_inner())
@@ -69,6 +69,11 @@ impl Queue {
     /// How many jobs wait to be taken.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// The same, in one order with those who `push` and then look whether the worker polls.
+    pub fn has_jobs(&self) -> bool {
+        self.waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Is the worker awake, so that an answer may come within a microsecond or two?
@@ -135,6 +140,16 @@ impl Queue {
         job
     }
 
+    /// The same until a point in time, for a wait that may end without a job.
+    pub fn sleep_until(&self, pace: &mut Pace, deadline: Option<Instant>) -> Option<BoxedJob> {
+        let Some(deadline) = deadline else {
+            return Some(self.sleep(pace));
+        };
+        let job = self.receiver.recv_deadline(deadline).ok()?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(job)
+    }
+
     /// After `close`: everything that was accepted and will not run.
     pub fn drain_closed(&self) -> impl Iterator<Item = BoxedJob> + '_ {
         debug_assert!(self.is_closed());
@@ -149,6 +164,7 @@ impl Queue {
 }
 
 /// A worker's memory of how spinning has paid.
+#[derive(Clone, Copy)]
 pub struct Pace {
     idle_since: Instant,
     dense: bool,

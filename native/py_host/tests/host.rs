@@ -5,13 +5,13 @@ use std::any::Any;
 use std::ffi::CString;
 use std::io::Read;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{mpsc, Arc};
 use std::time::{Duration, Instant};
 
 use py_host::mode::TABLE;
 use py_host::queue::BoxedJob;
-use py_host::{runtime, Attached, Context, Handle, Job, Mode, Object, Rejection, Worker};
+use py_host::{runtime, Attached, Context, Handle, Job, Mode, Nested, Object, Rejection, Worker};
 use pyo3_ffi as ffi;
 
 /// Longer than anything here takes, shorter than anybody's patience.
@@ -31,7 +31,9 @@ fn start() {
 fn open(mode: Mode, capacity: usize) -> Arc<Context> {
     start();
     let (send, receive) = mpsc::channel();
-    let context = Context::open(mode, capacity, move |result| send.send(result).unwrap()).unwrap();
+    let context =
+        Context::open(mode, capacity, Box::new(|_id| {}), move |result| send.send(result).unwrap())
+            .unwrap();
     receive.recv_timeout(SOON).expect("the context answers").expect("the context opens");
     context
 }
@@ -120,14 +122,18 @@ fn run(context: &Context, code: &'static str) -> Answer {
 }
 
 /// Any closure as a job.
-struct Do<F>(F);
+struct Do<F>(u64, F);
+
+fn job<F: FnOnce(Attached<'_>, &Worker) + Send + 'static>(work: F) -> Box<Do<F>> {
+    Box::new(Do(NEXT_ID.fetch_add(1, Ordering::Relaxed), work))
+}
 
 impl<F: FnOnce(Attached<'_>, &Worker) + Send> Job for Do<F> {
     fn id(&self) -> u64 {
-        u64::MAX
+        self.0
     }
     fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
-        (self.0)(py, worker);
+        (self.1)(py, worker);
     }
     fn reject(self: Box<Self>, _reason: Rejection) {}
 }
@@ -246,11 +252,11 @@ fn dropped_handles_release_their_objects() {
         )
         .unwrap();
         let (send, receive) = mpsc::channel::<Handle>();
-        let export = Do(move |py: Attached<'_>, worker: &Worker| {
+        let export = job(move |py: Attached<'_>, worker: &Worker| {
             let thing = evaluate(py, worker, "thing").unwrap();
             send.send(worker.export(thing)).unwrap();
         });
-        assert!(context.submit(Box::new(export)).is_ok());
+        assert!(context.submit(export).is_ok());
         let handle = receive.recv_timeout(SOON).unwrap();
         run(&context, "del thing\n").unwrap();
         assert_ne!(run(&context, "alive()"), Ok("None".into()));
@@ -267,13 +273,93 @@ fn a_handle_outlives_its_context_harmlessly() {
     in_every_mode(|mode| {
         let context = open(mode, 10);
         let (send, receive) = mpsc::channel::<Handle>();
-        let export = Do(move |py: Attached<'_>, worker: &Worker| {
+        let export = job(move |py: Attached<'_>, worker: &Worker| {
             send.send(worker.export(evaluate(py, worker, "object()").unwrap())).unwrap();
         });
-        assert!(context.submit(Box::new(export)).is_ok());
+        assert!(context.submit(export).is_ok());
         let handle = receive.recv_timeout(SOON).unwrap();
         close(&context);
         drop(handle);
+    });
+}
+
+/// A job that waits, and what the outside has of it: the queue of its wait, and a way to end it.
+struct Waiting {
+    id: u64,
+    nested: Arc<Nested>,
+    done: Arc<AtomicBool>,
+    ended: mpsc::Receiver<bool>,
+}
+
+impl Waiting {
+    fn start(submit: impl FnOnce(BoxedJob) -> bool) -> Waiting {
+        let (nested, done) = (Arc::new(Nested::new()), Arc::new(AtomicBool::new(false)));
+        let (begun, begins) = mpsc::channel();
+        let (send, ended) = mpsc::channel();
+        let job = job({
+            let (nested, done) = (Arc::clone(&nested), Arc::clone(&done));
+            move |py: Attached<'_>, worker: &Worker| {
+                begun.send(()).unwrap();
+                let waited = worker.wait(py, &nested, None, || done.load(Ordering::SeqCst));
+                let _ = send.send(waited.is_ok());
+            }
+        });
+        let id = job.id();
+        assert!(submit(job));
+        begins.recv_timeout(SOON).unwrap();
+        Waiting { id, nested, done, ended }
+    }
+
+    fn end(&self) {
+        self.done.store(true, Ordering::SeqCst);
+        self.nested.wake();
+    }
+
+    fn ended_well(&self) -> bool {
+        self.ended.recv_timeout(SOON).expect("every wait ends")
+    }
+}
+
+#[test]
+fn a_job_that_waits_runs_the_jobs_of_its_wait_to_any_depth() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let outer = Waiting::start(|job| context.submit(job).is_ok());
+        let (_id, other) = submit(&context, "'the others wait their turn'");
+        let inner = Waiting::start(|job| outer.nested.submit(job).is_ok());
+        let (send, innermost) = mpsc::channel();
+        let code = "6 * 7";
+        let innermost_job = Run { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), code, answer: send };
+        assert!(inner.nested.submit(Box::new(innermost_job)).is_ok());
+        assert_eq!(innermost.recv_timeout(SOON).unwrap(), Ok("42".into()));
+        assert!(other.try_recv().is_err());
+        inner.end();
+        assert!(inner.ended_well());
+        outer.end();
+        assert!(outer.ended_well());
+        assert!(other.recv_timeout(SOON).unwrap().is_ok());
+        close(&context);
+    });
+}
+
+#[test]
+fn a_wait_ends_when_its_job_is_interrupted_or_its_context_closes() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let outer = Waiting::start(|job| context.submit(job).is_ok());
+        let inner = Waiting::start(|job| outer.nested.submit(job).is_ok());
+        context.interrupt(outer.id);
+        inner.end();
+        assert!(inner.ended_well());
+        assert!(!outer.ended_well());
+        assert_eq!(run(&context, "1"), Ok("1".into()));
+
+        let waiting = Waiting::start(|job| context.submit(job).is_ok());
+        context.interrupt(waiting.id);
+        assert!(!waiting.ended_well());
+        let waiting = Waiting::start(|job| context.submit(job).is_ok());
+        close(&context);
+        assert!(!waiting.ended_well());
     });
 }
 
@@ -299,8 +385,8 @@ fn deep_recursion_is_an_error() {
 #[test]
 fn a_panic_in_a_job_ends_the_job_alone() {
     let context = open(Mode::parse("auto").unwrap(), 10);
-    let broken = Do(|_py: Attached<'_>, _worker: &Worker| panic!("a bug, on purpose"));
-    assert!(context.submit(Box::new(broken)).is_ok());
+    let broken = job(|_py: Attached<'_>, _worker: &Worker| panic!("a bug, on purpose"));
+    assert!(context.submit(broken).is_ok());
     assert_eq!(run(&context, "1"), Ok("1".into()));
     close(&context);
 }

@@ -1,11 +1,13 @@
 //! The contexts of this node by the pid of their process, which is how everybody names them.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use py_host::Context;
 use rustc_hash::FxHashMap;
 use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
+
+use crate::reply::Ticket;
 
 /// A context and the process that stands for it.
 pub struct Entry {
@@ -13,11 +15,21 @@ pub struct Entry {
     pub pid: LocalPid,
     /// The pid as a term: local pids are immediate values, the same in every environment.
     key: ErlNifTerm,
+    /// The request that runs there, for threads that Python code has started.
+    pub current: Mutex<Option<Arc<Ticket>>>,
+}
+
+impl Entry {
+    /// Says what runs; answers with what ran before.
+    pub fn set_current(&self, ticket: Option<Arc<Ticket>>) -> Option<Arc<Ticket>> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *current, ticket)
+    }
 }
 
 // SAFETY: a local pid is a plain value that is valid on every thread.
 unsafe impl Send for Entry {}
-// SAFETY: as above, and nothing in an entry changes.
+// SAFETY: as above, and what changes is behind a lock.
 unsafe impl Sync for Entry {}
 
 /// Watches the process: when it dies, however that happens, its context closes.
@@ -42,7 +54,12 @@ fn registry() -> &'static Registry {
 
 /// Makes the calling process the owner of `context`; false if it is dying already.
 pub fn register(env: Env<'_>, context: Arc<Context>) -> Option<Arc<Entry>> {
-    let entry = Arc::new(Entry { context, pid: env.pid(), key: env.pid().encode(env).as_c_arg() });
+    let entry = Arc::new(Entry {
+        context,
+        pid: env.pid(),
+        key: env.pid().encode(env).as_c_arg(),
+        current: Mutex::default(),
+    });
     let owner = ResourceArc::new(Owner(Arc::clone(&entry)));
     let registered = (Arc::clone(&entry), owner.clone());
     registry().write().unwrap_or_else(PoisonError::into_inner).insert(entry.key, registered);
@@ -57,6 +74,13 @@ pub fn remove(entry: &Entry) {
     let removed = registry().write().unwrap_or_else(PoisonError::into_inner).remove(&entry.key);
     // Outside the lock: the last reference may have garbage to discard.
     drop(removed);
+}
+
+/// What stands for a context.
+pub fn of(context: &Arc<Context>) -> Option<Arc<Entry>> {
+    let contexts = registry().read().unwrap_or_else(PoisonError::into_inner);
+    let mut entries = contexts.values().map(|(entry, _)| entry);
+    entries.find(|entry| Arc::ptr_eq(&entry.context, context)).cloned()
 }
 
 /// The context of a pid, if it is one of this node's and open.

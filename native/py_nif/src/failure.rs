@@ -1,6 +1,7 @@
 //! Why a request has no value, and how that travels.
 
-use py_host::{Object, Raised, Rejection};
+use py_host::{Attached, Object, Raised, Rejection};
+use pyo3_ffi as ffi;
 use rustler::types::atom::Atom;
 use rustler::{Encoder, Env, Term};
 
@@ -75,6 +76,19 @@ impl Unconvertible {
         self
     }
 
+    /// `rows[3].price: reason`
+    fn to_text(&self) -> String {
+        let steps = self.path.iter().rev().map(|step| match step {
+            Step::Index(index) => format!("[{index}]"),
+            Step::Text(text) => format!("[{text:?}]"),
+            Step::Atom(atom) => format!("[{atom:?}]"),
+        });
+        match steps.collect::<String>() {
+            path if path.is_empty() => self.message.clone(),
+            path => format!("{} (at {path})", self.message),
+        }
+    }
+
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         let direction = match self.direction {
             Direction::ToPython => atoms::to_python(),
@@ -102,7 +116,30 @@ impl Step {
     }
 }
 
+/// A `TypeError`, for what Python code did wrong when it called us.
+pub fn type_error<'py>(py: Attached<'py>, message: &str) -> Raised<'py> {
+    match Object::str(py, message) {
+        Ok(text) => {
+            // SAFETY: attached; both are alive.
+            unsafe { ffi::PyErr_SetObject(ffi::PyExc_TypeError, text.as_ptr()) };
+            Raised::take(py)
+        }
+        Err(raised) => raised,
+    }
+}
+
 impl<'py> Failure<'py> {
+    /// Sets it as the exception of a function that Python code has called.
+    pub fn raise(self, py: Attached<'py>) {
+        match self {
+            Failure::Raised(raised) => raised.restore(),
+            Failure::Conversion(unconvertible) => {
+                type_error(py, &unconvertible.to_text()).restore();
+            }
+            Failure::Context(reason) => type_error(py, &format!("{reason:?}")).restore(),
+        }
+    }
+
     /// `{error, Reason}`, as `Py.Request` expects it.
     pub fn encode<'a>(self, env: Env<'a>, converter: &Converter<'py>) -> Term<'a> {
         let reason = match self {

@@ -6,14 +6,19 @@
 //! may ask for, and [`convert`] how values change sides.
 
 mod atoms;
+mod attendant;
 mod builtin;
+mod callback;
 mod contexts;
 mod convert;
+mod current;
 mod failure;
 mod local;
+mod message;
 mod nifs;
 mod object;
 mod ops;
+mod output;
 mod reply;
 mod request;
 mod terms;

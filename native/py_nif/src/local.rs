@@ -35,6 +35,14 @@ pub struct Local {
     pub buffer_type: Kept,
     /// `erlang._failure.describe`
     pub describe: Kept,
+    /// `erlang._errors.CallbackError`
+    pub callback_error: Kept,
+    /// `erlang._errors.ProcessError`
+    pub process_error: Kept,
+    /// `erlang._schedule.CallMarker`
+    pub call_marker: Kept,
+    /// `erlang._schedule.PyMarker`
+    pub py_marker: Kept,
     /// The module `erlang._convert`
     pub convert: Kept,
     /// `erlang._convert.encoder_for`
@@ -115,6 +123,9 @@ impl Local {
         let convert = Object::import(py, c"erlang._convert")?;
         let failure = Object::import(py, c"erlang._failure")?;
         let code = Object::import(py, c"erlang._code")?;
+        let errors = Object::import(py, c"erlang._errors")?;
+        let schedule = Object::import(py, c"erlang._schedule")?;
+        Object::import(py, c"erlang._output")?.attr(c"install")?.call0()?;
         let cache = || {
             RefCell::new(LruCache::with_hasher(
                 NonZeroUsize::new(MOST_CODE).expect("not zero"),
@@ -130,6 +141,10 @@ impl Local {
             fun_type: native.attr(c"Fun")?.keep(),
             buffer_type: native.attr(c"Buffer")?.keep(),
             describe: failure.attr(c"describe")?.keep(),
+            callback_error: errors.attr(c"CallbackError")?.keep(),
+            process_error: errors.attr(c"ProcessError")?.keep(),
+            call_marker: schedule.attr(c"CallMarker")?.keep(),
+            py_marker: schedule.attr(c"PyMarker")?.keep(),
             encoder_for: convert.attr(c"encoder_for")?.keep(),
             compile_eval: code.attr(c"compile_eval")?.keep(),
             compile_exec: code.attr(c"compile_exec")?.keep(),

@@ -13,17 +13,19 @@
 //! Whoever moves the ticket to its last state owns the answer. The submitter, which waits at the
 //! slot for a few microseconds, sets `BY_MESSAGE` when it leaves; the word it finds there tells
 //! whether the answer was in the slot already, in which case it takes it and no message is sent.
+//! The worker sets `BY_MESSAGE` itself when it has something to say before the answer, since
+//! messages must stay in order.
 
 use std::cell::UnsafeCell;
-use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::Arc;
 
-use rustler::env::SavedTerm;
-use rustler::sys::{enif_send, ErlNifTerm};
-use rustler::{Encoder, Env, LocalPid, OwnedEnv, Resource, Term};
+use rustler::sys::ErlNifTerm;
+use rustler::{Encoder, Env, LocalPid, Resource, Term};
 
-use crate::atoms;
 use crate::contexts::Entry;
+use crate::terms::{self, TermStore, Tuple};
+use crate::{atoms, attendant};
 
 const QUEUED: u8 = 0;
 const RUNNING: u8 = 1;
@@ -35,29 +37,58 @@ const BY_MESSAGE: u8 = 4;
 pub struct Ticket {
     pub id: u64,
     pub entry: Arc<Entry>,
+    pub address: Address,
+    /// Has a thread that Python code started spoken for this request? See `attendant`.
+    pub had_guests: AtomicBool,
     state: AtomicU8,
     slot: UnsafeCell<Option<Answer>>,
 }
 
+/// Who asked, and what they want to hear. The terms are in `store`.
+pub struct Address {
+    pub store: TermStore,
+    pub op: ErlNifTerm,
+    pub tag: ErlNifTerm,
+    pub caller: LocalPid,
+    pub kind: Kind,
+}
+
+pub enum Kind {
+    /// The caller waits, at the slot and then in a `receive`, and does meanwhile what Python asks.
+    Call,
+    /// The caller does other things first; output goes to `leader`.
+    Spawn { leader: ErlNifTerm },
+    /// Nobody waits. Of a failure `Py.Attendant` hears, with `info`.
+    Cast { leader: ErlNifTerm, info: ErlNifTerm },
+}
+
 /// A term in an environment of its own.
 pub struct Answer {
-    env: OwnedEnv,
+    store: TermStore,
     term: ErlNifTerm,
 }
 
 // SAFETY: the slot is written by the worker before it moves the ticket to REPLIED, and read after
 // that by the one submitter whose `leave` found it there.
 unsafe impl Sync for Ticket {}
-// SAFETY: all parts may move between threads; the term's environment moves with it.
+// SAFETY: a pid is a plain value, and all other parts may move between threads.
 unsafe impl Send for Ticket {}
+
+/// What the caller holds while it waits for a message. When the last reference goes, which is when
+/// its process dies, nobody can hear of the answer any more.
+pub struct TicketRef(pub Arc<Ticket>);
 
 #[rustler::resource_impl]
 impl Resource for TicketRef {}
 
-/// What the caller holds while it waits for a message.
-pub struct TicketRef(pub Arc<Ticket>);
+impl Drop for TicketRef {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
 
 /// What cancelling found.
+#[derive(PartialEq, Eq)]
 pub enum Cancelled {
     /// It will never run, or is being interrupted.
     Now,
@@ -66,19 +97,22 @@ pub enum Cancelled {
 }
 
 impl Ticket {
-    pub fn new(entry: Arc<Entry>, by_message: bool) -> Arc<Ticket> {
+    pub fn new(entry: Arc<Entry>, address: Address, by_message: bool) -> Arc<Ticket> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Ticket {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             entry,
+            address,
+            had_guests: AtomicBool::new(false),
             state: AtomicU8::new(if by_message { QUEUED | BY_MESSAGE } else { QUEUED }),
             slot: UnsafeCell::new(None),
         })
     }
 
-    /// The worker's first step; false if the request was cancelled.
+    /// The worker's first step, and again when it goes on with a request that it has put back;
+    /// false if the request was cancelled.
     pub fn start(&self) -> bool {
-        self.advance(|phase| (phase == QUEUED).then_some(RUNNING)).is_ok()
+        self.advance(|phase| (phase != CANCELLED).then_some(RUNNING)).is_ok()
     }
 
     pub fn is_replied(&self) -> bool {
@@ -87,32 +121,83 @@ impl Ticket {
 
     /// The submitter stops waiting at the slot. The answer, if it is there.
     pub fn leave<'a>(&self, env: Env<'a>) -> Option<Term<'a>> {
-        let before = self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel);
-        if before & PHASE != REPLIED {
+        if self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel) != REPLIED {
             return None;
         }
         // SAFETY: REPLIED without BY_MESSAGE means that the worker has filled the slot and is
         // done with it, and only the submitter comes here, once.
         let answer = unsafe { (*self.slot.get()).take() }?;
-        Some(answer.env.run(|own| {
-            // SAFETY: the term was made in this environment.
-            unsafe { Term::new(own, answer.term) }.in_env(env)
-        }))
+        // SAFETY: the term was made in this store.
+        Some(unsafe { answer.store.get(answer.term) }.in_env(env))
     }
 
     pub fn cancel(&self) -> Cancelled {
-        match self.advance(|phase| (phase != REPLIED).then_some(CANCELLED)) {
-            Ok(_) => {
-                self.entry.context.interrupt(self.id);
+        match self.advance(|phase| (phase < REPLIED).then_some(CANCELLED)) {
+            Ok(before) => {
+                if before & PHASE == RUNNING {
+                    self.entry.context.interrupt(self.id);
+                }
                 Cancelled::Now
             }
-            Err(_) => Cancelled::Replied,
+            Err(state) if state & PHASE == REPLIED => Cancelled::Replied,
+            Err(_) => Cancelled::Now,
         }
     }
 
     /// The request was not accepted: whatever becomes of it, nobody is to hear of it.
     pub fn withdraw(&self) {
         let _ = self.advance(|_| Some(CANCELLED));
+    }
+
+    /// A caller that waits gets this before the answer. False if it is gone.
+    pub fn tell(&self, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
+        self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel);
+        terms::send(&self.address.caller, |env| {
+            (self.address.tag().in_env(env), make(env)).encode(env)
+        })
+    }
+
+    /// The answer; the worker gives it once.
+    pub fn answer(&self, answer: Answer) {
+        if let Kind::Cast { info, .. } = self.address.kind {
+            return self.report(answer, info);
+        }
+        if self.state.load(Ordering::Acquire) & BY_MESSAGE != 0 {
+            return self.post(answer);
+        }
+        let slot = self.slot.get();
+        // SAFETY: nobody looks into the slot before REPLIED is set, below.
+        unsafe { *slot = Some(answer) };
+        let placed = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+            (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED).then_some(REPLIED)
+        });
+        if placed.is_err() {
+            // SAFETY: the submitter left before we were done, so the slot is still ours.
+            let answer = unsafe { (*slot).take() };
+            self.post(answer.expect("put there above"));
+        }
+    }
+
+    fn post(&self, answer: Answer) {
+        if self.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
+            return;
+        }
+        let Answer { mut store, term } = answer;
+        let tag = store.keep(self.address.tag());
+        // SAFETY: both were put into this store. A receiver that has died needs no answer.
+        unsafe {
+            let message = (store.get(tag), store.get(term));
+            let message = message.encode(message.0.get_env()).as_c_arg();
+            store.send(&self.address.caller, message);
+        }
+    }
+
+    /// Of a cast nobody hears when it went well.
+    fn report(&self, answer: Answer, info: ErlNifTerm) {
+        // SAFETY: made in that store; `info` was put into the address's.
+        let (answer, info) =
+            unsafe { (answer.store.get(answer.term), self.address.store.get(info)) };
+        attendant::cast_ended(answer, info, self.address.op());
     }
 
     /// Moves on from the present phase if `next` says so; the state before, either way.
@@ -123,68 +208,71 @@ impl Ticket {
     }
 }
 
-/// The worker's right, and duty, to answer.
-pub struct Reply {
-    ticket: Arc<Ticket>,
-    to: Address,
-}
+impl Address {
+    pub fn op(&self) -> Term<'_> {
+        // SAFETY: the fields are terms of the store beside them.
+        unsafe { self.store.get(self.op) }
+    }
 
-/// Where the answer goes if it goes by message.
-pub struct Address {
-    pub pid: LocalPid,
-    pub tag: SavedTerm,
-}
+    fn tag(&self) -> Term<'_> {
+        // SAFETY: as above.
+        unsafe { self.store.get(self.tag) }
+    }
 
-// SAFETY: a local pid is a plain value that is valid on every thread.
-unsafe impl Send for Address {}
+    /// Does the caller wait, and hear what Python says meanwhile?
+    pub fn waits(&self) -> bool {
+        matches!(self.kind, Kind::Call)
+    }
+
+    /// Where output goes that the caller does not take itself.
+    pub fn leader(&self) -> Option<Term<'_>> {
+        match self.kind {
+            Kind::Call => None,
+            Kind::Spawn { leader } | Kind::Cast { leader, .. } => {
+                // SAFETY: as above.
+                Some(unsafe { self.store.get(leader) })
+            }
+        }
+    }
+}
 
 impl Answer {
     pub fn new(make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> Answer {
-        let env = OwnedEnv::new();
-        let term = env.run(|env| make(env).as_c_arg());
-        Answer { env, term }
-    }
-}
-
-impl Reply {
-    pub fn new(ticket: Arc<Ticket>, to: Address) -> Reply {
-        Reply { ticket, to }
+        let mut store = TermStore::new();
+        let term = store.make(make);
+        Answer { store, term }
     }
 
-    /// `tags` is the environment in which the tag was saved.
-    pub fn send(self, tags: &OwnedEnv, answer: Answer) {
-        if self.ticket.state.load(Ordering::Acquire) & BY_MESSAGE != 0 {
-            return self.post(tags, answer);
-        }
-        let slot = self.ticket.slot.get();
-        // SAFETY: nobody looks into the slot before REPLIED is set, below.
-        unsafe { *slot = Some(answer) };
-        let placed = self.ticket.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-            (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED).then_some(REPLIED)
+    /// The same, if it can be made.
+    pub fn try_new<E>(
+        make: impl for<'a> FnOnce(Env<'a>) -> Result<Term<'a>, E>,
+    ) -> Result<Answer, E> {
+        let mut failed = None;
+        let answer = Answer::new(|env| {
+            make(env).unwrap_or_else(|error| {
+                failed = Some(error);
+                atoms::error().encode(env)
+            })
         });
-        if placed.is_err() {
-            // SAFETY: the submitter left before we were done, so the slot is still ours.
-            let answer = unsafe { (*slot).take() };
-            self.post(tags, answer.expect("put there above"));
-        }
+        failed.map_or(Ok(answer), Err)
     }
 
-    fn post(self, tags: &OwnedEnv, answer: Answer) {
-        if self.ticket.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
-            return;
-        }
-        answer.env.run(|env| {
-            // SAFETY: the term was made in this environment.
-            let term = unsafe { Term::new(env, answer.term) };
-            let tag = tags.run(|tags| self.to.tag.load(tags).in_env(env));
-            let message = (tag, term).encode(env).as_c_arg();
-            // SAFETY: workers are no threads of the BEAM, so there is no calling process. The
-            // message takes the environment's terms with it, and what is left is freed with
-            // `answer`. A receiver that has died needs no answer.
-            unsafe {
-                enif_send(std::ptr::null_mut(), self.to.pid.as_c_arg(), env.as_c_arg(), message)
-            };
-        });
+    /// A copy of a term.
+    pub fn of(term: Term<'_>) -> Answer {
+        let mut store = TermStore::new();
+        let term = store.keep(term);
+        Answer { store, term }
+    }
+
+    pub fn term(&self) -> Term<'_> {
+        // SAFETY: made in this store.
+        unsafe { self.store.get(self.term) }
+    }
+
+    /// The two halves of a pair, elsewhere.
+    pub fn pair<'a>(&self, env: Env<'a>) -> [Term<'a>; 2] {
+        let pair = Tuple::of(self.term()).expect("made as a pair");
+        [pair.at(0).in_env(env), pair.at(1).in_env(env)]
     }
 }
 

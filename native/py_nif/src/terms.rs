@@ -1,9 +1,14 @@
-//! Reading terms where rustler would make a vector of them first.
+//! Terms beyond what rustler does with them: tuples without a vector, and terms that outlive a
+//! call.
 
 use std::ffi::c_int;
 
-use rustler::sys::{enif_get_tuple, ErlNifTerm};
-use rustler::{Env, Term};
+use rustler::env::SavedTerm;
+use rustler::sys::{
+    enif_alloc_env, enif_free_env, enif_get_tuple, enif_make_copy, enif_send, enif_whereis_pid,
+    ErlNifEnv, ErlNifTerm,
+};
+use rustler::{Atom, Encoder, Env, LocalPid, OwnedEnv, Term};
 
 /// The elements of a tuple.
 #[derive(Clone, Copy)]
@@ -49,4 +54,86 @@ impl<'a> Tuple<'a> {
         }
         &place[..count]
     }
+}
+
+/// Terms that outlive the call they came with, in an environment of their own.
+///
+/// It is filled while one thread has it, and only read afterwards, by any number of them.
+pub struct TermStore(*mut ErlNifEnv);
+
+// SAFETY: the environment is bound to no process; filling it takes `&mut self`, and reading terms
+// that no longer change is safe from everywhere.
+unsafe impl Send for TermStore {}
+// SAFETY: as above.
+unsafe impl Sync for TermStore {}
+
+impl TermStore {
+    pub fn new() -> TermStore {
+        // SAFETY: needs nothing; freed when dropped.
+        TermStore(unsafe { enif_alloc_env() })
+    }
+
+    /// Puts a copy of a term in.
+    pub fn keep(&mut self, term: Term<'_>) -> ErlNifTerm {
+        // SAFETY: our own live environment, and a term that lives for the call.
+        unsafe { enif_make_copy(self.0, term.as_c_arg()) }
+    }
+
+    /// Puts in what is made there.
+    pub fn make(&mut self, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> ErlNifTerm {
+        make(self.env()).as_c_arg()
+    }
+
+    /// # Safety
+    /// `term` was put into this store.
+    pub unsafe fn get(&self, term: ErlNifTerm) -> Term<'_> {
+        // SAFETY: the caller's promise; the term lives as long as the environment.
+        unsafe { Term::new(self.env(), term) }
+    }
+
+    /// Sends a term of this store from a thread that is not the BEAM's. False if the process is
+    /// gone.
+    ///
+    /// # Safety
+    /// `term` was put into this store.
+    pub unsafe fn send(self, to: &LocalPid, term: ErlNifTerm) -> bool {
+        // SAFETY: there is no calling process on such a thread. The message takes the terms along,
+        // and what is left of the environment is freed with `self`.
+        unsafe { enif_send(std::ptr::null_mut(), to.as_c_arg(), self.0, term) != 0 }
+    }
+
+    fn env(&self) -> Env<'_> {
+        // SAFETY: the environment lives as long as `self`.
+        unsafe { Env::new(self, self.0) }
+    }
+}
+
+impl Drop for TermStore {
+    fn drop(&mut self) {
+        // SAFETY: ours, and nobody has a term of it any more.
+        unsafe { enif_free_env(self.0) }
+    }
+}
+
+/// Sends what is made to a process, from a thread that is not the BEAM's.
+pub fn send(to: &LocalPid, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
+    let mut store = TermStore::new();
+    let message = store.make(make);
+    // SAFETY: made in that store.
+    unsafe { store.send(to, message) }
+}
+
+/// The process registered under that name. Not for the BEAM's own threads.
+pub fn whereis(name: Atom) -> Option<LocalPid> {
+    let mut pid = std::mem::MaybeUninit::uninit();
+    // SAFETY: there is no calling process on such a thread; on success the pid is filled in.
+    unsafe {
+        let found = enif_whereis_pid(std::ptr::null_mut(), name.as_c_arg(), pid.as_mut_ptr());
+        (found != 0).then(|| LocalPid::from_c_arg(pid.assume_init()))
+    }
+}
+
+/// A copy of a term that outlives the call.
+pub fn save(env: &OwnedEnv, term: Term<'_>) -> SavedTerm {
+    env.run(|own| env.save(term.in_env(own).encode(own)))
 }

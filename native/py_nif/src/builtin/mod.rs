@@ -5,6 +5,8 @@
 
 pub mod buffer;
 pub mod opaque;
+mod poller;
+pub mod talk;
 
 use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void, CStr};
@@ -38,30 +40,34 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-static METHODS: Methods<4> = Methods([
-    ffi::PyMethodDef {
-        ml_name: c"execution_mode".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunction: execution_mode },
-        ml_flags: ffi::METH_NOARGS,
-        ml_doc: c"execution_mode()\n--\n\nThe mode of the context that runs this code.".as_ptr(),
-    },
-    ffi::PyMethodDef {
-        ml_name: c"is_multi_phase".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunction: is_multi_phase },
-        ml_flags: ffi::METH_VARARGS,
-        ml_doc:
-            c"is_multi_phase(name, path)\n--\n\nWhether that extension module can be tried here."
-                .as_ptr(),
-    },
-    ffi::PyMethodDef {
-        ml_name: c"import_in_main".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunction: import_in_main },
-        ml_flags: ffi::METH_O,
-        ml_doc: c"import_in_main(name)\n--\n\nLet the main interpreter have that module first."
-            .as_ptr(),
-    },
+static METHODS: Methods<16> = Methods([
+    method(c"execution_mode", execution_mode, ffi::METH_NOARGS),
+    method(c"is_multi_phase", is_multi_phase, ffi::METH_VARARGS),
+    method(c"import_in_main", import_in_main, ffi::METH_O),
+    method(c"call", talk::call, ffi::METH_VARARGS),
+    method(c"cast", talk::cast, ffi::METH_VARARGS),
+    method(c"send", talk::send, ffi::METH_VARARGS),
+    method(c"whereis", talk::whereis, ffi::METH_O),
+    method(c"self_", talk::own_pid, ffi::METH_NOARGS),
+    method(c"sleep", talk::sleep, ffi::METH_O),
+    method(c"write", talk::write, ffi::METH_VARARGS),
+    method(c"flush", talk::flush, ffi::METH_NOARGS),
+    method(c"log", talk::log, ffi::METH_VARARGS),
+    method(c"has_function", talk::has_function, ffi::METH_O),
+    method(c"to_binary", talk::to_binary, ffi::METH_O),
+    method(c"from_binary", talk::from_binary, ffi::METH_O),
     ffi::PyMethodDef::zeroed(),
 ]);
+
+/// Documented in the stub file `erlang/_erlang.pyi`; users call what the package makes of these.
+const fn method(name: &'static CStr, function: ffi::PyCFunction, flags: c_int) -> ffi::PyMethodDef {
+    ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
+        ml_flags: flags,
+        ml_doc: ptr::null(),
+    }
+}
 
 thread_local! {
     static MODE: Cell<Option<Mode>> = const { Cell::new(None) };
@@ -152,19 +158,27 @@ const END: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot { slot: 0, value: ptr::
 
 /// Puts the types into a new module.
 unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
-    for (name, full_name) in [
-        (c"Pid", c"erlang.Pid"),
-        (c"Ref", c"erlang.Ref"),
-        (c"Port", c"erlang.Port"),
-        (c"Fun", c"erlang.Fun"),
+    let pickled =
+        || opaque::slot(ffi::Py_tp_methods, (&raw const opaque::PICKLED).cast_mut().cast());
+    let called = opaque::slot(ffi::Py_tp_call, talk::call_fun as *mut c_void);
+    for (name, full_name, special) in [
+        (c"Pid", c"erlang.Pid", pickled()),
+        (c"Ref", c"erlang.Ref", pickled()),
+        (c"Port", c"erlang.Port", pickled()),
+        (c"Fun", c"erlang.Fun", called),
     ] {
         // SAFETY: CPython calls us attached, with the module that it is making.
-        if unsafe { add(module, name, opaque::make_type(module, full_name)) } < 0 {
+        if unsafe { add(module, name, opaque::make_type(module, full_name, special)) } < 0 {
             return -1;
         }
     }
     // SAFETY: as above.
-    unsafe { add(module, c"Buffer", buffer::make_type(module)) }
+    unsafe {
+        if add(module, c"Poller", poller::make_type(module)) < 0 {
+            return -1;
+        }
+        add(module, c"Buffer", buffer::make_type(module))
+    }
 }
 
 /// # Safety

@@ -3,7 +3,7 @@
 use std::ffi::{c_int, c_void, CStr};
 use std::ptr;
 
-use py_host::{Object, Raised};
+use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
 use rustler::sys::{enif_alloc_env, enif_free_env, enif_make_copy, ErlNifEnv, ErlNifTerm};
 use rustler::{Env, Term};
@@ -16,17 +16,22 @@ struct Opaque {
     term: ErlNifTerm,
 }
 
-/// A type whose instances hold a term. Null with an exception set if that fails.
+/// A type whose instances hold a term and can do one more thing. Null with an exception set if that fails.
 ///
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
-pub unsafe fn make_type(module: *mut ffi::PyObject, name: &CStr) -> *mut ffi::PyObject {
+pub unsafe fn make_type(
+    module: *mut ffi::PyObject,
+    name: &CStr,
+    special: ffi::PyType_Slot,
+) -> *mut ffi::PyObject {
     let mut slots = [
         slot(ffi::Py_tp_new, super::refuse_new as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
         slot(ffi::Py_tp_hash, hash as *mut c_void),
         slot(ffi::Py_tp_repr, repr as *mut c_void),
         slot(ffi::Py_tp_richcompare, compare as *mut c_void),
+        special,
         slot(0, ptr::null_mut()),
     ];
     let mut spec = ffi::PyType_Spec {
@@ -93,6 +98,48 @@ unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {
         -2
     } else {
         hash
+    }
+}
+
+#[repr(transparent)]
+pub struct Methods([ffi::PyMethodDef; 2]);
+// SAFETY: constant addresses, read by CPython only.
+unsafe impl Sync for Methods {}
+
+/// For the types that can be pickled.
+pub static PICKLED: Methods = Methods([
+    ffi::PyMethodDef {
+        ml_name: c"__reduce__".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
+        ml_flags: ffi::METH_NOARGS,
+        ml_doc: ptr::null(),
+    },
+    ffi::PyMethodDef::zeroed(),
+]);
+
+/// `(erlang._terms.restore, (bytes,))`
+unsafe extern "C" fn reduce(
+    object: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls this attached with an instance of ours; the format takes two objects
+    // and makes references of its own.
+    unsafe {
+        let py = Attached::assume();
+        let bytes = super::talk::to_binary(ptr::null_mut(), object);
+        if bytes.is_null() {
+            return ptr::null_mut();
+        }
+        let restore = Object::import(py, c"erlang._terms").and_then(|terms| terms.attr(c"restore"));
+        let made = match restore {
+            Ok(restore) => ffi::Py_BuildValue(c"O(O)".as_ptr(), restore.as_ptr(), bytes),
+            Err(raised) => {
+                raised.restore();
+                ptr::null_mut()
+            }
+        };
+        ffi::Py_DECREF(bytes);
+        made
     }
 }
 

@@ -60,6 +60,11 @@ pub fn positional<'py>(converter: &Converter<'py>, list: Term<'_>) -> In<'py> {
     }
 }
 
+/// Some terms as a tuple.
+pub fn arguments<'py>(converter: &Converter<'py>, terms: &[Term<'_>]) -> In<'py> {
+    collection::sequence_in(converter, terms.len(), terms.iter().copied(), 0)
+}
+
 fn into<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
     if depth > DEEPEST {
         return Err(refuse_in("too_deep", format!("nested more than {DEEPEST} levels deep")));

@@ -7,7 +7,7 @@ use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, Term};
 
 use super::Tagged;
 use crate::object::NamespaceRef;
-use crate::{atoms, contexts};
+use crate::{atoms, contexts, terms};
 
 /// Makes the calling process a context. Answers `{Tag, ok | {error, Message}}`.
 #[rustler::nif]
@@ -24,7 +24,11 @@ fn context_open<'a>(
             Ok(()) => tagged.send(atoms::ok()),
             Err(error) => tagged.send((atoms::error(), error.0)),
         };
-        Context::open(mode, capacity, opened).map_err(|error| error.0)
+        let owner = env.pid();
+        let on_interrupt = move |id: u64| {
+            terms::send(&owner, |env| (atoms::interrupting(), id).encode(env));
+        };
+        Context::open(mode, capacity, Box::new(on_interrupt), opened).map_err(|error| error.0)
     });
     Ok(match opened {
         Ok(context) => {
@@ -53,6 +57,26 @@ fn context_close<'a>(env: Env<'a>, pid: Term<'a>, tag: Term<'a>) -> Term<'a> {
     atoms::ok().encode(env)
 }
 
+/// Interrupts all that runs there.
+#[rustler::nif]
+fn context_interrupt<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
+    match contexts::find(pid) {
+        Some(entry) if entry.context.interrupt_all() => atoms::interrupting().encode(env),
+        Some(_) => atoms::idle().encode(env),
+        None => env.error_tuple(atoms::not_found()),
+    }
+}
+
+/// Closes without waiting for what runs, which will most likely never end.
+#[rustler::nif]
+fn context_abandon(pid: Term<'_>) -> Atom {
+    if let Some(entry) = contexts::find(pid) {
+        contexts::remove(&entry);
+        entry.context.abandon();
+    }
+    atoms::ok()
+}
+
 #[rustler::nif]
 fn context_info<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
     let Some(entry) = contexts::find(pid) else {
@@ -66,6 +90,7 @@ fn context_info<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
         (atoms::execution_mode(), atom(row.execution_mode)),
         (atoms::interp_id(), info.interpreter_id.encode(env)),
         (atoms::queue(), info.waiting.encode(env)),
+        (atoms::request(), info.job.encode(env)),
         (atoms::running(), info.running.encode(env)),
         (atoms::busy(), (info.busy.as_micros() as u64).encode(env)),
         (atoms::objects(), info.objects.encode(env)),

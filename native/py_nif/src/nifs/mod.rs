@@ -9,8 +9,9 @@ pub mod runtime;
 
 use rustler::{Encoder, Env, LocalPid, OwnedEnv, Term};
 
-use crate::request::save;
 use rustler::env::SavedTerm;
+
+use crate::terms::save;
 
 /// Where the answer of a slow function goes.
 struct Tagged {

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustler::{Atom, Encoder, Env, NifResult, OwnedEnv, ResourceArc, Term};
+use py_host::queue::BoxedJob;
+use py_host::{Nested, Rejection};
+use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, Term};
 
 use crate::atoms;
+use crate::callback::CallbackRef;
 use crate::contexts::{self, Entry};
 use crate::failure;
 use crate::object::{self, NamespaceRef};
-use crate::reply::{Address, Cancelled, Reply, Ticket, TicketRef};
-use crate::request::{save, Format, Request, Scope};
-use crate::terms::Tuple;
+use crate::reply::{Address, Cancelled, Kind, Ticket, TicketRef};
+use crate::request::{Format, Request, Scope};
+use crate::terms::{TermStore, Tuple};
 
 /// How long a submitter waits at the slot, on its scheduler, when the worker is awake. Most short
 /// calls are done by then, and neither of the two has to be woken.
@@ -36,35 +39,36 @@ fn request_submit<'a>(
     format: Term<'a>,
     kind: Term<'a>,
 ) -> NifResult<Term<'a>> {
-    let entry = match Target::find(target)? {
-        Target::Here(entry) => entry,
+    let (entry, nested) = match Target::find(target)? {
+        Target::Here(entry) => (entry, None),
+        Target::Within(entry, nested) => (entry, Some(nested)),
         Target::Unopened(index) => return Ok((atoms::unopened(), index).encode(env)),
         Target::Remote => return Ok(atoms::remote().encode(env)),
         Target::Gone => {
             return Ok((atoms::error(), (atoms::context(), atoms::not_found())).encode(env))
         }
     };
-    let is = |atom: Atom| kind.as_c_arg() == atom.as_c_arg();
-    let context = &entry.context;
-    let waits = is(atoms::call()) && context.is_hot() && context.waiting() < SHORT_QUEUE;
-    let ticket = Ticket::new(Arc::clone(&entry), !waits);
-    let own = OwnedEnv::new();
-    let address = (!is(atoms::cast())).then(|| Address { pid: env.pid(), tag: save(&own, tag) });
-    let request = Request {
-        ticket: Arc::clone(&ticket),
-        op: save(&own, op),
-        scope: parse_scope(scope)?,
-        format: parse_format(format)?,
-        reply: address.map(|address| Reply::new(Arc::clone(&ticket), address)),
-        env: own,
-    };
-    if let Err((reason, job)) = context.submit(Box::new(request)) {
+    let mut store = TermStore::new();
+    let (op, tag) = (store.keep(op), store.keep(tag));
+    let kind = parse_kind(kind, &mut store)?;
+    let is_cast = matches!(kind, Kind::Cast { .. });
+    // Only a caller that waits can be in the middle of a callback.
+    let nested = nested.filter(|_| matches!(kind, Kind::Call));
+    let waits = matches!(kind, Kind::Call)
+        && match &nested {
+            Some(nested) => nested.is_hot(),
+            None => entry.context.is_hot() && entry.context.waiting() < SHORT_QUEUE,
+        };
+    let address = Address { store, op, tag, caller: env.pid(), kind };
+    let ticket = Ticket::new(Arc::clone(&entry), address, !waits);
+    let request = Request::new(Arc::clone(&ticket), parse_scope(scope)?, parse_format(format)?);
+    if let Err((reason, job)) = submit(&entry, nested.as_deref(), Box::new(request)) {
         // The answer goes back from here, so the request must not give one when it is dropped.
         ticket.withdraw();
         drop(job);
         return Ok(failure::rejection(env, reason));
     }
-    if is(atoms::cast()) {
+    if is_cast {
         return Ok(atoms::ok().encode(env));
     }
     if waits {
@@ -76,12 +80,33 @@ fn request_submit<'a>(
     Ok((atoms::wait(), ResourceArc::new(TicketRef(ticket))).encode(env))
 }
 
+fn submit(
+    entry: &Entry,
+    nested: Option<&Nested>,
+    job: BoxedJob,
+) -> Result<(), (Rejection, BoxedJob)> {
+    match nested {
+        Some(nested) => nested.submit(job),
+        None => entry.context.submit(job),
+    }
+}
+
 /// `cancelled`, or `replied` if the answer is in the mailbox or about to be.
 #[rustler::nif]
 fn request_cancel(ticket: ResourceArc<TicketRef>) -> Atom {
     match ticket.0.cancel() {
         Cancelled::Now => atoms::cancelled(),
         Cancelled::Replied => atoms::replied(),
+    }
+}
+
+/// What Python waits for; `gone` if it no longer does.
+#[rustler::nif]
+fn callback_reply<'a>(callback: ResourceArc<CallbackRef>, answer: Term<'a>) -> Atom {
+    if callback.0.give(answer) {
+        atoms::ok()
+    } else {
+        atoms::gone()
     }
 }
 
@@ -95,6 +120,8 @@ fn wait_at_slot(ticket: &Ticket) {
 /// Where a request goes.
 enum Target {
     Here(Arc<Entry>),
+    /// On top of the request there that waits for its caller.
+    Within(Arc<Entry>, Arc<Nested>),
     /// This slot of the pool has no context yet, and it is its turn.
     Unopened(usize),
     Remote,
@@ -102,7 +129,7 @@ enum Target {
 }
 
 impl Target {
-    /// From a context's pid, a pool and the preferred place in it, or an object.
+    /// From a context's pid, a pool and the preferred place in it, an object, or a callback.
     fn find(target: Term<'_>) -> NifResult<Target> {
         if target.is_pid() {
             return Ok(match contexts::find(target) {
@@ -116,10 +143,15 @@ impl Target {
             let slots = slots.ok_or(rustler::Error::BadArg)?;
             return Ok(choose(slots, pool.at(1).decode::<usize>()? % slots.len()));
         }
-        match object::from_term(target) {
-            Some(reference) => Ok(Target::Here(Arc::clone(&reference.entry))),
-            None => Err(rustler::Error::BadArg),
+        if let Some(reference) = object::from_term(target) {
+            return Ok(Target::Here(Arc::clone(&reference.entry)));
         }
+        let callback = target.decode::<ResourceArc<CallbackRef>>()?;
+        let entry = Arc::clone(&callback.0.entry);
+        Ok(match &callback.0.nested {
+            Some(nested) => Target::Within(entry, Arc::clone(nested)),
+            None => Target::Here(entry),
+        })
     }
 }
 
@@ -149,6 +181,19 @@ fn choose(slots: Tuple<'_>, preferred: usize) -> Target {
 /// In a long job or not, then how many wait: ties leave a request where it prefers to be.
 fn load(entry: &Entry) -> (bool, usize) {
     (entry.context.busy() >= LONG, entry.context.waiting())
+}
+
+/// `call`, `{spawn, Leader}` or `{cast, Leader, Info}`.
+fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<Kind> {
+    if kind.as_c_arg() == atoms::call().as_c_arg() {
+        return Ok(Kind::Call);
+    }
+    let parts = Tuple::of(kind).ok_or(rustler::Error::BadArg)?;
+    match parts.len() {
+        2 => Ok(Kind::Spawn { leader: store.keep(parts.at(1)) }),
+        3 => Ok(Kind::Cast { leader: store.keep(parts.at(1)), info: store.keep(parts.at(2)) }),
+        _ => Err(rustler::Error::BadArg),
+    }
 }
 
 fn parse_scope(scope: Term<'_>) -> NifResult<Scope> {

@@ -8,7 +8,7 @@ use rustler::env::SavedTerm;
 use rustler::{Atom, Encoder, Env, OwnedEnv, Term};
 
 use super::Tagged;
-use crate::request::save;
+use crate::terms::save;
 use crate::{atoms, builtin, local};
 
 /// What the Elixir that runs tells about its structs: an example of each that Python values come
@@ -68,6 +68,13 @@ fn runtime_start<'a>(env: Env<'a>, config: Term<'a>, tag: Term<'a>) -> rustler::
     Ok(atoms::ok())
 }
 
+/// The functions that Python code may import from `erlang`.
+#[rustler::nif]
+fn function_names(names: Vec<String>) -> Atom {
+    builtin::talk::set_functions(names);
+    atoms::ok()
+}
+
 #[rustler::nif]
 fn runtime_info(env: Env<'_>) -> Term<'_> {
     let modes: Vec<Term<'_>> = mode::TABLE.iter().map(|row| mode_facts(env, row)).collect();
@@ -78,6 +85,7 @@ fn runtime_info(env: Env<'_>) -> Term<'_> {
         (atoms::free_threaded(), facts::FREE_THREADED.encode(env)),
         (atoms::modes(), modes.encode(env)),
         (atoms::contexts(), context::open_contexts().encode(env)),
+        (atoms::abandoned_threads(), context::abandoned_threads().encode(env)),
         (atoms::abandoned_interpreters(), context::abandoned_interpreters().encode(env)),
     ];
     Term::map_from_pairs(env, &pairs).expect("different keys")

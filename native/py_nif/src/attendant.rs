@@ -1,0 +1,62 @@
+//! What goes to `Py.Attendant`, the process that does for requests nobody waits for, and for
+//! threads that Python code started, what callers do for theirs.
+
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use rustler::{Encoder, Env, LocalPid, Term};
+
+use crate::atoms;
+use crate::callback::{self, Target};
+use crate::convert::Converter;
+use crate::current::Current;
+use crate::reply::Ticket;
+use crate::terms;
+
+/// A message to it. False if there is no attendant, which is when the application is stopped.
+pub fn tell(make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
+    terms::whereis(atoms::attendant()).is_some_and(|attendant| terms::send(&attendant, make))
+}
+
+/// The caller of a request as a term, `nil` without one.
+pub fn caller<'a>(env: Env<'a>, ticket: Option<&Arc<Ticket>>) -> Term<'a> {
+    let pid: Option<LocalPid> = ticket.map(|ticket| ticket.address.caller);
+    pid.map_or_else(|| atoms::nil().encode(env), |pid| pid.encode(env))
+}
+
+pub fn leader<'a>(env: Env<'a>, ticket: Option<&Arc<Ticket>>) -> Term<'a> {
+    let leader = ticket.and_then(|ticket| ticket.address.leader());
+    leader.map_or_else(|| atoms::nil().encode(env), |leader| leader.in_env(env))
+}
+
+/// Output of a thread may still be on its way to the caller's device when the request is done.
+pub fn remember_guest(ticket: Option<&Arc<Ticket>>) {
+    if let Some(ticket) = ticket {
+        ticket.had_guests.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Waits until it has passed on what threads of this request have printed.
+pub fn settle(converter: &Converter<'_>, current: &Current<'_>) {
+    let flushed = callback::ask(converter, None, Target::Flush, None);
+    // At worst some output is late.
+    drop(flushed);
+    current.ticket.had_guests.store(false, Ordering::Relaxed);
+}
+
+/// The answer to a cast: only failures, and what is to be done next, are news to anybody.
+pub fn cast_ended(answer: Term<'_>, info: Term<'_>, op: Term<'_>) {
+    let Some(answer) = terms::Tuple::of(answer) else { return };
+    let is = |atom: rustler::Atom| answer.at(0).as_c_arg() == atom.as_c_arg();
+    if is(atoms::error()) {
+        tell(|env| {
+            let reason = answer.at(1).in_env(env);
+            (atoms::cast_failed(), info.in_env(env), op.in_env(env), reason).encode(env)
+        });
+    } else if is(atoms::schedule()) {
+        tell(|env| {
+            let [target, args] = [answer.at(1), answer.at(2)].map(|term| term.in_env(env));
+            (atoms::cast(), atoms::nil(), target, args).encode(env)
+        });
+    }
+}

@@ -1,0 +1,337 @@
+//! The functions of `_erlang` by which Python code talks to the BEAM.
+
+use std::ffi::{c_char, c_int, CStr};
+use std::ptr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use py_host::{Attached, Nested, Object, Raised};
+use pyo3_ffi as ffi;
+use rustc_hash::FxHashSet;
+use rustler::Atom;
+
+use crate::callback::{self, Target};
+use crate::convert::Converter;
+use crate::current::{self, Current};
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Device};
+use crate::{atoms, message};
+
+type Answer<'py> = Outcome<'py, Object<'py>>;
+
+/// The functions that Elixir has registered, for `from erlang import name`.
+static FUNCTIONS: RwLock<Option<FxHashSet<String>>> = RwLock::new(None);
+
+pub fn set_functions(names: Vec<String>) {
+    *FUNCTIONS.write().unwrap_or_else(PoisonError::into_inner) = Some(names.into_iter().collect());
+}
+
+/// `call(target, args)`
+pub unsafe extern "C" fn call(
+    _module: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a tuple that keeps its items alive.
+    unsafe {
+        answer(arguments, c"OO!:call", |converter, current, target, args| {
+            callback::ask(converter, current, target, Some(args))
+        })
+    }
+}
+
+/// `cast(target, args)`
+pub unsafe extern "C" fn cast(
+    _module: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: as above.
+    unsafe {
+        answer(arguments, c"OO!:cast", |converter, current, target, args| {
+            callback::cast(converter, current, target, args)?;
+            Ok(Object::none(converter.py))
+        })
+    }
+}
+
+/// `send(target, term)`
+pub unsafe extern "C" fn send(
+    _module: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a tuple that keeps its items alive.
+    unsafe {
+        let py = Attached::assume();
+        let (mut target, mut term) = (ptr::null_mut(), ptr::null_mut());
+        if ffi::PyArg_ParseTuple(arguments, c"OO:send".as_ptr(), &mut target, &mut term) == 0 {
+            return ptr::null_mut();
+        }
+        let (target, term) = (Object::from_borrowed(py, target), Object::from_borrowed(py, term));
+        speak(py, |converter, _current| message::send(converter, &target, &term))
+    }
+}
+
+/// `whereis(name)`
+pub unsafe extern "C" fn whereis(
+    _module: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a live argument.
+    let (py, name) = unsafe {
+        let py = Attached::assume();
+        (py, Object::from_borrowed(py, name))
+    };
+    speak(py, |converter, _current| message::whereis(converter, &name))
+}
+
+/// `self_()`
+pub unsafe extern "C" fn own_pid(
+    _module: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached.
+    let py = unsafe { Attached::assume() };
+    speak(py, |converter, current| {
+        let ticket = match current {
+            Some(current) => Some(Arc::clone(current.ticket)),
+            None => current::probable(converter.entry),
+        };
+        let pid = ticket.map_or(converter.entry.pid, |ticket| ticket.address.caller);
+        message::pid_object(converter, &pid)
+    })
+}
+
+/// `sleep(seconds)`: detached, and ended by an interrupt.
+pub unsafe extern "C" fn sleep(
+    _module: *mut ffi::PyObject,
+    seconds: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a live argument; -1 may mean an exception.
+    let (py, seconds) = unsafe {
+        let seconds = ffi::PyFloat_AsDouble(seconds);
+        if seconds == -1.0 && !ffi::PyErr_Occurred().is_null() {
+            return ptr::null_mut();
+        }
+        (Attached::assume(), seconds)
+    };
+    let Ok(time) = Duration::try_from_secs_f64(seconds) else {
+        // SAFETY: attached, and the type is static.
+        return unsafe {
+            refuse(ffi::PyExc_ValueError, c"sleep length must be a non-negative number")
+        };
+    };
+    speak(py, |converter, current| {
+        match current {
+            Some(current) => {
+                let deadline = Instant::now().checked_add(time);
+                let nested = Arc::new(Nested::new());
+                let slept = current.worker.wait(py, &nested, deadline, || false);
+                slept.map_err(|_interrupted| callback::interrupted(converter))?;
+            }
+            None => py.detached(|| std::thread::sleep(time)),
+        }
+        Ok(Object::none(converter.py))
+    })
+}
+
+/// `write(device, data)`
+pub unsafe extern "C" fn write(
+    _module: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let mut device: c_int = 0;
+    let mut view = std::mem::MaybeUninit::<ffi::Py_buffer>::zeroed();
+    // SAFETY: CPython calls us attached; on success the view is ours until we release it, and its
+    // bytes do not move meanwhile.
+    unsafe {
+        let format = c"iy*:write".as_ptr();
+        if ffi::PyArg_ParseTuple(arguments, format, &mut device, view.as_mut_ptr()) == 0 {
+            return ptr::null_mut();
+        }
+        let py = Attached::assume();
+        let length = (*view.as_ptr()).len;
+        let data = match length {
+            0 => &[][..],
+            _ => std::slice::from_raw_parts((*view.as_ptr()).buf.cast::<u8>(), length as usize),
+        };
+        let device = if device == 2 { Device::Err } else { Device::Out };
+        let written = speak(py, |converter, current| {
+            output::write(converter, current, device, data)?;
+            Object::from_owned(py, ffi::PyLong_FromSsize_t(length)).map_err(Failure::from)
+        });
+        ffi::PyBuffer_Release(view.as_mut_ptr());
+        written
+    }
+}
+
+/// `flush()`: lines that have not ended go out as they are.
+pub unsafe extern "C" fn flush(
+    _module: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached.
+    let py = unsafe { Attached::assume() };
+    if let Some(current) = current::here() {
+        output::flush(current);
+    }
+    Object::none(py).into_ptr()
+}
+
+/// `log(level, text, metadata)`
+pub unsafe extern "C" fn log(
+    _module: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a tuple that keeps its items alive.
+    unsafe {
+        let (mut level, mut text, mut metadata) =
+            (ptr::null_mut(), ptr::null_mut::<ffi::PyObject>(), ptr::null_mut::<ffi::PyObject>());
+        let format = c"UOO:log".as_ptr();
+        if ffi::PyArg_ParseTuple(arguments, format, &mut level, &mut text, &mut metadata) == 0 {
+            return ptr::null_mut();
+        }
+        let py = Attached::assume();
+        let (level, text) = (Object::from_borrowed(py, level), Object::from_borrowed(py, text));
+        let metadata = Object::from_borrowed(py, metadata);
+        speak(py, |converter, current| {
+            let level = level_atom(level.as_str().unwrap_or_default());
+            output::log(converter, current, level, &text, &metadata)?;
+            Ok(Object::none(converter.py))
+        })
+    }
+}
+
+/// `has_function(name)`
+pub unsafe extern "C" fn has_function(
+    _module: *mut ffi::PyObject,
+    name: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a live argument.
+    let name = unsafe { Object::from_borrowed(Attached::assume(), name) };
+    let functions = FUNCTIONS.read().unwrap_or_else(PoisonError::into_inner);
+    let known = name
+        .as_str()
+        .is_some_and(|name| functions.as_ref().is_some_and(|functions| functions.contains(name)));
+    // SAFETY: attached.
+    unsafe { ffi::PyBool_FromLong(known.into()) }
+}
+
+/// `to_binary(term)`, for pickles.
+pub unsafe extern "C" fn to_binary(
+    _module: *mut ffi::PyObject,
+    object: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a live argument.
+    let (py, object) = unsafe {
+        let py = Attached::assume();
+        (py, Object::from_borrowed(py, object))
+    };
+    speak(py, |converter, _current| message::to_binary(converter, &object))
+}
+
+/// `from_binary(data)`
+pub unsafe extern "C" fn from_binary(
+    _module: *mut ffi::PyObject,
+    data: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a live argument.
+    let (py, data) = unsafe {
+        let py = Attached::assume();
+        (py, Object::from_borrowed(py, data))
+    };
+    speak(py, |converter, _current| message::from_binary(converter, &data))
+}
+
+/// Calling an `erlang.Fun`.
+pub unsafe extern "C" fn call_fun(
+    fun: *mut ffi::PyObject,
+    args: *mut ffi::PyObject,
+    kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with an instance of ours, a tuple, and a dict or null.
+    unsafe {
+        if !kwargs.is_null() && ffi::PyDict_Size(kwargs) > 0 {
+            let message = c"functions of the BEAM take no keyword arguments";
+            return refuse(ffi::PyExc_TypeError, message);
+        }
+        let py = Attached::assume();
+        let args = Object::from_borrowed(py, args);
+        speak(py, |converter, current| {
+            callback::ask(converter, current, Target::Fun(fun), Some(&args))
+        })
+    }
+}
+
+/// # Safety
+/// Attached; `arguments` is a live tuple.
+unsafe fn answer(
+    arguments: *mut ffi::PyObject,
+    format: &CStr,
+    work: impl for<'py> FnOnce(
+        &Converter<'py>,
+        Option<&Current<'_>>,
+        Target<'_>,
+        &Object<'py>,
+    ) -> Answer<'py>,
+) -> *mut ffi::PyObject {
+    // SAFETY: the caller's promise; the format asks for an object and a tuple.
+    unsafe {
+        let py = Attached::assume();
+        let (mut target, mut args) =
+            (ptr::null_mut::<ffi::PyObject>(), ptr::null_mut::<ffi::PyObject>());
+        let kind = &raw mut ffi::PyTuple_Type;
+        if ffi::PyArg_ParseTuple(arguments, format.as_ptr(), &mut target, kind, &mut args) == 0 {
+            return ptr::null_mut();
+        }
+        let (target, args) = (Object::from_borrowed(py, target), Object::from_borrowed(py, args));
+        speak(py, |converter, current| {
+            let is_fun = target.is_instance_of(&converter.local.fun_type);
+            let named = if is_fun { None } else { target.as_str() };
+            let target = match named {
+                _ if is_fun => Target::Fun(target.as_ptr()),
+                Some(name) => Target::Name(name),
+                None => {
+                    refuse(ffi::PyExc_TypeError, c"what is called is a name or an erlang.Fun");
+                    return Err(Raised::take(converter.py).into());
+                }
+            };
+            work(converter, current, target, &Object::from_borrowed(converter.py, args.as_ptr()))
+        })
+    }
+}
+
+/// Runs `work` with what it needs, and reports to Python.
+fn speak(
+    py: Attached<'_>,
+    work: impl for<'py> FnOnce(&Converter<'py>, Option<&Current<'_>>) -> Answer<'py>,
+) -> *mut ffi::PyObject {
+    let result = current::speak(py, |converter, current| match work(converter, current) {
+        Ok(value) => value.into_ptr(),
+        Err(failure) => {
+            failure.raise(converter.py);
+            ptr::null_mut()
+        }
+    });
+    // SAFETY: attached, and the type is static.
+    result.unwrap_or_else(|| unsafe {
+        refuse(ffi::PyExc_RuntimeError, c"the contexts of this interpreter are closed")
+    })
+}
+
+/// # Safety
+/// Attached, with an exception type that is alive.
+unsafe fn refuse(kind: *mut ffi::PyObject, message: &CStr) -> *mut ffi::PyObject {
+    let text: *const c_char = message.as_ptr();
+    // SAFETY: the caller's promise; the text is copied.
+    unsafe { ffi::PyErr_SetString(kind, text) };
+    ptr::null_mut()
+}
+
+fn level_atom(level: &str) -> Atom {
+    match level {
+        "debug" => atoms::debug(),
+        "warning" => atoms::warning(),
+        "error" => atoms::error(),
+        "critical" => atoms::critical(),
+        _ => atoms::info(),
+    }
+}

@@ -1,0 +1,263 @@
+//! Python calls a function of the BEAM: the way out to the process that runs it, the wait, and
+//! the way back in.
+//!
+//! The function runs in the process that waits for the request at hand, or else in one that
+//! `Py.Attendant` starts. Meanwhile the worker runs the requests that this process makes of it
+//! (`py_host::nested`).
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use py_host::{Nested, Object, Raised};
+use pyo3_ffi as ffi;
+use rustler::{Encoder, Resource, ResourceArc, Term};
+
+use crate::builtin::opaque;
+use crate::contexts::Entry;
+use crate::convert::{self, Converter};
+use crate::current::{self, Current};
+use crate::failure::{Failure, Outcome};
+use crate::reply::Answer;
+use crate::terms::Tuple;
+use crate::{atoms, attendant};
+
+/// What Python calls.
+#[derive(Clone, Copy)]
+pub enum Target<'t> {
+    /// A function that Elixir has registered.
+    Name(&'t str),
+    /// An `erlang.Fun`.
+    Fun(*mut ffi::PyObject),
+    /// Nothing; the answer says that all output has been written.
+    Flush,
+}
+
+/// One call that Python waits for.
+pub struct Callback {
+    pub entry: Arc<Entry>,
+    /// Without it, on a thread that is no worker, nothing can run meanwhile.
+    pub nested: Option<Arc<Nested>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+enum State {
+    Open,
+    Answered(Answer),
+    /// The process that was to answer has died.
+    Gone,
+    /// Python no longer waits.
+    Over,
+}
+
+/// What that process holds.
+pub struct CallbackRef(pub Arc<Callback>);
+
+#[rustler::resource_impl]
+impl Resource for CallbackRef {}
+
+impl Drop for CallbackRef {
+    fn drop(&mut self) {
+        self.0.set(State::Gone);
+    }
+}
+
+impl Callback {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False if there is an answer already, or nobody who wants it.
+    pub fn give(&self, answer: Term<'_>) -> bool {
+        self.set(State::Answered(Answer::of(answer)))
+    }
+
+    fn set(&self, next: State) -> bool {
+        let mut state = self.state();
+        if !matches!(*state, State::Open) {
+            return false;
+        }
+        *state = next;
+        drop(state);
+        match &self.nested {
+            Some(nested) => nested.wake(),
+            None => self.changed.notify_all(),
+        }
+        true
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(*self.state(), State::Open)
+    }
+
+    fn take(&self) -> State {
+        std::mem::replace(&mut *self.state(), State::Over)
+    }
+}
+
+/// Calls and waits. `args` is a tuple, or nothing.
+pub fn ask<'py>(
+    converter: &Converter<'py>,
+    current: Option<&Current<'_>>,
+    target: Target<'_>,
+    args: Option<&Object<'py>>,
+) -> Outcome<'py, Object<'py>> {
+    let callback = Arc::new(Callback {
+        entry: Arc::clone(converter.entry),
+        nested: current.map(|_| Arc::new(Nested::new())),
+        state: Mutex::new(State::Open),
+        changed: Condvar::new(),
+    });
+    let call = call_term(converter, target, args)?;
+    let sent = send(converter, current, &callback, &call);
+    drop(call);
+    if !sent {
+        callback.set(State::Gone);
+    }
+    wait(converter, current, &callback)?;
+    match callback.take() {
+        State::Answered(answer) => decode(converter, answer.term()),
+        State::Open | State::Gone | State::Over => Err(gone(converter)),
+    }
+}
+
+/// Calls and does not wait.
+pub fn cast<'py>(
+    converter: &Converter<'py>,
+    current: Option<&Current<'_>>,
+    target: Target<'_>,
+    args: &Object<'py>,
+) -> Outcome<'py, ()> {
+    let call = call_term(converter, target, Some(args))?;
+    let ticket = match current {
+        Some(current) => Some(Arc::clone(current.ticket)),
+        None => current::probable(converter.entry),
+    };
+    attendant::tell(|env| {
+        let [target, args] = call.pair(env);
+        (atoms::cast(), attendant::caller(env, ticket.as_ref()), target, args).encode(env)
+    });
+    Ok(())
+}
+
+/// `{Target, Args}`: made before anything is sent, as it may fail.
+pub fn call_term<'py>(
+    converter: &Converter<'py>,
+    target: Target<'_>,
+    args: Option<&Object<'py>>,
+) -> Outcome<'py, Answer> {
+    Answer::try_new(|env| {
+        let target = match target {
+            Target::Name(name) => name.encode(env),
+            // SAFETY: the caller has looked at its type, and it lives for the call.
+            Target::Fun(fun) => unsafe { opaque::term(fun) }.in_env(env),
+            Target::Flush => atoms::flush().encode(env),
+        };
+        let args = match args {
+            Some(args) => convert::to_elixir(env, converter, args)?,
+            None => rustler::types::tuple::make_tuple(env, &[]),
+        };
+        let args: Vec<Term<'_>> =
+            Tuple::of(args).map_or_else(Vec::new, |args| args.iter().collect());
+        Ok((target, args).encode(env))
+    })
+}
+
+fn send(
+    converter: &Converter<'_>,
+    current: Option<&Current<'_>>,
+    callback: &Arc<Callback>,
+    call: &Answer,
+) -> bool {
+    let context = converter.entry.pid;
+    let reference = || ResourceArc::new(CallbackRef(Arc::clone(callback)));
+    match current {
+        Some(current) if current.ticket.address.waits() => {
+            crate::output::flush(current);
+            current.ticket.tell(|env| {
+                let [target, args] = call.pair(env);
+                (atoms::callback(), reference(), context, target, args).encode(env)
+            })
+        }
+        _ => {
+            let ticket = match current {
+                Some(current) => Some(Arc::clone(current.ticket)),
+                None => current::probable(converter.entry),
+            };
+            attendant::tell(|env| {
+                let [target, args] = call.pair(env);
+                let caller = attendant::caller(env, ticket.as_ref());
+                (atoms::callback(), reference(), context, caller, target, args).encode(env)
+            })
+        }
+    }
+}
+
+fn wait<'py>(
+    converter: &Converter<'py>,
+    current: Option<&Current<'_>>,
+    callback: &Arc<Callback>,
+) -> Outcome<'py, ()> {
+    match (current, &callback.nested) {
+        (Some(current), Some(nested)) => current
+            .worker
+            .wait(converter.py, nested, None, || !callback.is_open())
+            .map_err(|_interrupted| interrupted(converter)),
+        _ => {
+            converter.py.detached(|| {
+                let still_open = |state: &mut State| matches!(state, State::Open);
+                drop(callback.changed.wait_while(callback.state(), still_open));
+            });
+            Ok(())
+        }
+    }
+}
+
+/// `{ok, Value}` or `{error, {Kind, Message, Stacktrace, Exception}}`.
+fn decode<'py>(converter: &Converter<'py>, answer: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let parts = Tuple::of(answer).filter(|parts| parts.len() == 2);
+    let Some(parts) = parts else {
+        return Err(error(converter, &[]));
+    };
+    if parts.at(0).as_c_arg() == atoms::ok().as_c_arg() {
+        return Ok(convert::to_python(converter, parts.at(1))?);
+    }
+    let facts: Vec<Term<'_>> =
+        Tuple::of(parts.at(1)).map_or_else(Vec::new, |facts| facts.iter().collect());
+    Err(error(converter, &facts))
+}
+
+/// `erlang.CallbackError`. An exception of another context cannot be its cause.
+fn error<'py>(converter: &Converter<'py>, facts: &[Term<'_>]) -> Failure<'py> {
+    let made = convert::arguments(converter, facts).or_else(|_foreign| {
+        let nil = atoms::nil();
+        let mut facts = facts.to_vec();
+        if let Some(cause) = facts.last_mut() {
+            *cause = nil.to_term(cause.get_env());
+        }
+        convert::arguments(converter, &facts)
+    });
+    let raised = made.map_err(Failure::from).and_then(|facts| {
+        Ok(converter.local.callback_error.get(converter.py).call(&facts, None)?)
+    });
+    match raised {
+        Ok(exception) => Failure::Raised(Raised::new(exception)),
+        Err(failure) => failure,
+    }
+}
+
+fn gone<'py>(converter: &Converter<'py>) -> Failure<'py> {
+    let facts = Answer::new(|env| {
+        let message = "the process that was to run the function is gone";
+        let nothing: Vec<Term<'_>> = Vec::new();
+        (atoms::exit(), message, nothing, atoms::nil()).encode(env)
+    });
+    let facts = Tuple::of(facts.term()).expect("a tuple").iter().collect::<Vec<_>>();
+    error(converter, &facts)
+}
+
+/// `KeyboardInterrupt`, as for code that was interrupted while it ran.
+pub fn interrupted<'py>(converter: &Converter<'py>) -> Failure<'py> {
+    // SAFETY: attached; the type is static.
+    unsafe { ffi::PyErr_SetNone(ffi::PyExc_KeyboardInterrupt) };
+    Raised::take(converter.py).into()
+}
