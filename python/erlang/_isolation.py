@@ -13,18 +13,13 @@ from __future__ import annotations
 import atexit
 import sys
 
+from erlang._native import _erlang
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
-
-    from erlang import _erlang
-else:
-    try:
-        import _erlang
-    except ImportError:
-        _erlang = None
 
 #: Version -> standard modules that an interpreter with its own GIL cannot have. Modules that need
 #: one of these (`ctypes.util`, `plistlib`, `turtle`) fail with it. A missing accelerator that has

@@ -5,17 +5,9 @@ Loaded at first use only, because it needs ``enum``.
 
 from __future__ import annotations
 
-import sys
 from enum import Enum
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from erlang import _erlang
-else:
-    try:
-        import _erlang
-    except ImportError:
-        _erlang = None
+from erlang._native import _erlang
 
 __all__ = ["ExecutionMode", "execution_mode"]
 
@@ -48,9 +40,4 @@ def execution_mode() -> ExecutionMode:
     Outside the BEAM there is only the main interpreter of a plain Python process, which answers
     ``FREE_THREADED`` when it runs without a GIL and ``WORKER`` otherwise.
     """
-    if TYPE_CHECKING or _erlang is not None:
-        return ExecutionMode(_erlang.execution_mode())
-    gil_enabled = getattr(sys, "_is_gil_enabled", None)
-    if gil_enabled is not None and not gil_enabled():
-        return ExecutionMode.FREE_THREADED
-    return ExecutionMode.WORKER
+    return ExecutionMode(_erlang.execution_mode())

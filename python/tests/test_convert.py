@@ -1,8 +1,7 @@
-"""Which form a Python value has on the other side, and what is made of Elixir's structs."""
+"""Which form a Python value has on the other side."""
 
 import array
 import collections
-import dataclasses
 import enum
 import fractions
 import io
@@ -13,18 +12,12 @@ import types
 import typing
 import uuid
 from datetime import timedelta
-from decimal import ROUND_UP, Context, Decimal, InvalidOperation, localcontext
 from typing import Any, Optional
 
 import pytest
 
 from erlang import _convert
-
-
-def form(value: object) -> Any:
-    """What becomes of the value: a built-in's name, the tuple its encoder makes, or None."""
-    encoder = _convert.encoder_for(type(value))
-    return encoder(value) if callable(encoder) else encoder
+from support.forms import form
 
 
 class Celsius(float):
@@ -133,105 +126,6 @@ def test_a_str_enum_member_crosses_as_its_value() -> None:
     assert form(make("Modern", ["ON"]).ON) == ("term", "on")
 
 
-@dataclasses.dataclass
-class Address:
-    street: str
-
-
-@dataclasses.dataclass
-class Person:
-    name: str
-    address: Address
-    scale: dataclasses.InitVar[int] = 1
-    age: int = 0
-    kind: typing.ClassVar[str] = "person"
-
-    def __post_init__(self, scale: int) -> None:
-        self.age *= scale
-        self.extra = "not a field"
-
-
-def test_a_dataclass_crosses_as_the_map_of_its_fields() -> None:
-    home = Address("Main St")
-    tag, fields = form(Person("Ada", home, 2, 18))
-    assert (tag, fields) == ("term", {"name": "Ada", "address": home, "age": 36})
-    # One level at a time: what is inside is converted in its turn.
-    assert fields["address"] is home
-
-
-def test_dataclasses_of_every_make() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Frozen:
-        x: int
-
-    @dataclasses.dataclass
-    class Child(Frozen.__base__):  # type: ignore[name-defined,misc]
-        __slots__ = ("x",)
-        x: int
-
-    @dataclasses.dataclass
-    class Base:
-        x: int
-
-    @dataclasses.dataclass
-    class Derived(Base):
-        y: int
-
-    class Plain(Derived):
-        pass
-
-    @dataclasses.dataclass
-    class Empty:
-        pass
-
-    assert form(Frozen(1)) == ("term", {"x": 1})
-    assert form(Child(1)) == ("term", {"x": 1})
-    assert form(Derived(1, 2)) == ("term", {"x": 1, "y": 2})
-    assert form(Plain(1, 2)) == ("term", {"x": 1, "y": 2})
-    assert form(Empty()) == ("term", {})
-
-
-@pytest.mark.skipif(sys.version_info < (3, 10), reason="slots=True came with Python 3.10")
-def test_a_dataclass_with_slots_crosses_like_any_other() -> None:
-    options: dict[str, Any] = {"slots": True, "kw_only": True}
-    slotted = dataclasses.make_dataclass("Slotted", ["x", "y"], **options)
-    assert form(slotted(x=1, y=2)) == ("term", {"x": 1, "y": 2})
-
-
-def test_a_dataclass_that_extends_a_built_in_is_a_dataclass() -> None:
-    @dataclasses.dataclass
-    class Output(dict):  # type: ignore[type-arg]
-        score: int
-
-    class Special(Output):
-        pass
-
-    assert form(Output(3)) == ("term", {"score": 3})
-    assert form(Special(3)) == ("term", {"score": 3})
-
-
-def test_a_dataclass_itself_is_an_object() -> None:
-    assert form(Person) is None
-
-
-def test_a_field_that_was_never_set_is_an_error() -> None:
-    @dataclasses.dataclass
-    class Late:
-        x: int = dataclasses.field(init=False)
-
-    with pytest.raises(AttributeError, match="x"):
-        form(Late())
-
-
-def test_what_merely_looks_like_a_dataclass_is_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Imitation:
-        __dataclass_fields__ = "no mapping"
-
-    assert form(Imitation()) is None
-    monkeypatch.delitem(sys.modules, "dataclasses")
-    assert form(Imitation()) is None
-
-
 @pytest.mark.parametrize(
     ("value", "sent"),
     [
@@ -311,140 +205,6 @@ def test_classes_that_hide_what_they_are_stay_objects() -> None:
 def test_a_class_that_takes_the_name_of_a_built_in_is_not_read_as_one() -> None:
     impostor = type("int", (), {"__module__": "builtins", "__qualname__": "int"})
     assert _convert.encoder_for(impostor) is None
-
-
-# --- libraries that may not be installed: their classes are known by name ---
-
-
-def numpy_class(name: str, *bases: type) -> type:
-    return type(name, bases, {"__module__": "numpy", "item": lambda self: 7})
-
-
-def test_numpy_scalars_cross_as_the_numbers_they_hold() -> None:
-    generic = numpy_class("generic")
-    integer = numpy_class("integer", generic)
-    floating = numpy_class("floating", generic)
-    for cls in (
-        numpy_class("int64", integer),
-        numpy_class("bool", generic),
-        numpy_class("bool_", generic),
-        numpy_class("float32", floating),
-    ):
-        assert form(cls()) == ("term", 7)
-    assert form(numpy_class("float64", floating, float)()) == "float"
-
-
-def test_numpy_values_that_would_lose_something_are_objects() -> None:
-    integer = numpy_class("integer")
-    for cls in (
-        numpy_class("timedelta64", integer),
-        numpy_class("datetime64"),
-        numpy_class("longdouble", numpy_class("floating")),
-        numpy_class("ndarray"),
-    ):
-        assert form(cls()) is None
-
-
-def test_numpy_itself() -> None:
-    numpy = pytest.importorskip("numpy")
-    assert form(numpy.int64(-3)) == ("term", -3)
-    assert form(numpy.uint64(2**64 - 1)) == ("term", 2**64 - 1)
-    assert form(numpy.bool_(True)) == ("term", True)
-    assert form(numpy.float32(0.5)) == ("term", 0.5)
-    assert form(numpy.float64(0.5)) == "float"
-    assert form(numpy.str_("x")) == "str"
-    assert form(numpy.longdouble(1)) is None
-    assert form(numpy.timedelta64(1, "s")) is None
-    assert form(numpy.array([1])) is None
-
-
-def test_missing_values_of_pandas_are_none() -> None:
-    from datetime import datetime
-
-    nat = type("_NaT", (datetime,), {"__module__": "pandas._libs.tslibs.nattype"})
-    assert form(type("NaTType", (nat,), {})(2024, 1, 1)) == ("term", None)
-    missing = type("C_NAType", (), {"__module__": "pandas._libs.missing"})
-    assert form(type("NAType", (missing,), {})()) == ("term", None)
-
-
-def test_pandas_itself() -> None:
-    pandas = pytest.importorskip("pandas")
-    stamp = pandas.Timestamp("2024-07-01 12:00", tz="Europe/Paris")
-    fields = (2024, 7, 1, 12, 0, 0, 0)
-    assert form(stamp) == ("datetime", *fields, "Europe/Paris", "CEST", 3600, 3600)
-    assert form(pandas.NaT) == ("term", None)
-    assert form(pandas.NA) == ("term", None)
-
-
-# --- ranges ---
-
-
-@pytest.mark.parametrize(
-    ("value", "parts"),
-    [
-        (range(10), (0, 9, 1)),
-        (range(1, 11, 3), (1, 10, 3)),
-        (range(5, 0, -1), (5, 1, -1)),
-        (range(0), (0, -1, 1)),
-        (range(0, 0, -1), (0, 1, -1)),
-        (range(3, 1), (3, 0, 1)),
-        (range(10**30, 10**30 + 2), (10**30, 10**30 + 1, 1)),
-    ],
-)
-def test_ranges_include_their_last_element_in_elixir(
-    value: range, parts: tuple[int, int, int]
-) -> None:
-    assert form(value) == ("range", *parts)
-    assert _convert.range_(*parts) == value
-
-
-def test_a_range_without_a_step_is_refused() -> None:
-    with pytest.raises(ValueError, match="zero"):
-        _convert.range_(1, 2, 0)
-
-
-# --- decimals ---
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("12.50", (1, 1250, -2)),
-        ("-12.50", (-1, 1250, -2)),
-        ("0", (1, 0, 0)),
-        ("-0.00", (-1, 0, -2)),
-        ("1E+30", (1, 1, 30)),
-        ("NaN", (1, "NaN", 0)),
-        ("-NaN", (-1, "NaN", 0)),
-        ("Infinity", (1, "inf", 0)),
-        ("-Infinity", (-1, "inf", 0)),
-    ],
-)
-def test_decimals_in_both_directions(text: str, parts: Any) -> None:
-    assert form(Decimal(text)) == ("decimal", *parts)
-    assert str(_convert.decimal(*parts)) == text
-
-
-@pytest.mark.parametrize("text", ["sNaN", "NaN123", "sNaN5"])
-def test_every_kind_of_nan_is_nan(text: str) -> None:
-    assert form(Decimal(text)) == ("decimal", 1, "NaN", 0)
-
-
-def test_decimals_keep_every_digit() -> None:
-    # More than the context's precision, and more than int() reads from text.
-    coefficient = 10**9999 + 7
-    with localcontext(Context(prec=3, rounding=ROUND_UP)):
-        value = _convert.decimal(-1, coefficient, -5)
-        assert form(value) == ("decimal", -1, coefficient, -5)
-
-
-@pytest.mark.parametrize("exponent", [10**19, -(10**19), 10**40, -(10**40)])
-@pytest.mark.parametrize("trapped", [True, False])
-def test_exponents_that_python_lacks_are_refused(exponent: int, trapped: bool) -> None:
-    with localcontext() as context:
-        context.traps[InvalidOperation] = trapped
-        with pytest.raises(ValueError, match=f"no Decimal with the exponent {exponent}"):
-            _convert.decimal(1, 1, exponent)
 
 
 def test_an_encoder_depends_on_the_type_alone() -> None:

@@ -1,6 +1,5 @@
 """`erlang.ExecutionMode` and `erlang.execution_mode`."""
 
-import importlib
 import sys
 import types
 
@@ -38,11 +37,3 @@ def test_in_the_beam_the_native_module_answers(name: str, monkeypatch: pytest.Mo
     native.execution_mode = lambda: name  # type: ignore[attr-defined]
     monkeypatch.setattr(_mode, "_erlang", native)
     assert erlang.execution_mode() is erlang.ExecutionMode(name)
-
-
-def test_the_native_module_is_found_by_its_top_level_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    native = types.ModuleType("_erlang")
-    with monkeypatch.context() as patch:
-        patch.setitem(sys.modules, "_erlang", native)
-        assert importlib.reload(_mode)._erlang is native
-    assert importlib.reload(_mode)._erlang is None

@@ -1,0 +1,62 @@
+"""What takes the place of ``_erlang`` in a plain Python process: an editor, a test, a script.
+
+The types serve annotations and ``isinstance``; nothing could make instances of them. The
+functions say what is missing.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
+
+
+def _type(name: str, doc: str) -> type:
+    def refuse(cls: type, *_args: object) -> object:
+        raise TypeError(f"only the BEAM makes an erlang.{name}, and this is plain Python")
+
+    namespace = {"__slots__": (), "__doc__": doc, "__module__": "erlang", "__new__": refuse}
+    return type(name, (), namespace)
+
+
+def _function(name: str) -> Callable[..., NoReturn]:
+    def refuse(*_args: object) -> NoReturn:
+        raise RuntimeError(f"erlang.{name} works only inside the BEAM, and this is plain Python")
+
+    return refuse
+
+
+Buffer = _type("Buffer", "A binary of the BEAM, readable in place through memoryview().")
+Fun = _type("Fun", "A function of the BEAM.")
+Pid = _type("Pid", "The identifier of a BEAM process.")
+Port = _type("Port", "A port of the BEAM.")
+Ref = _type("Ref", "A reference of the BEAM.")
+
+call = _function("call")
+cast = _function("cast")
+send = _function("send")
+whereis = _function("whereis")
+self_ = _function("self")
+sleep = _function("sleep")
+write = _function("write")
+log = _function("log")
+to_binary = _function("to_binary")
+from_binary = _function("from_binary")
+
+
+def has_function(name: str) -> bool:
+    """Nobody could have registered any."""
+    return False
+
+
+def execution_mode() -> str:
+    """Answer for the main interpreter, which is the only one."""
+    gil_enabled = getattr(sys, "_is_gil_enabled", None)
+    return "free_threaded" if gil_enabled is not None and not gil_enabled() else "worker"
+
+
+def flush() -> None:
+    """Nothing is kept back here."""
