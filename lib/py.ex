@@ -37,6 +37,9 @@ defmodule Py do
   """
 
   alias Py.{Buffer, Mode, Object, Options, Request, Router, Runtime}
+  alias Py.Callback.Registry
+  alias Py.Request.Spawned
+  alias Py.Stream.Push
 
   @typedoc "Where to run: a context's pid or registered name, or a 1-based place in the pool"
   @type context :: Router.context()
@@ -147,6 +150,237 @@ defmodule Py do
   """
   @spec exec!(binary, keyword) :: :ok
   def exec!(code, opts \\ []), do: code |> exec(opts) |> Request.bang!()
+
+  ## Calls that are not waited for
+
+  @doc """
+  Starts a call and goes on; `await/2` fetches its answer.
+
+  The reference belongs to this process. When it dies, the call is stopped.
+
+  ## Options
+
+  #{Options.docs(:spawn_call)}
+  ## Example
+
+      iex> ref = Py.spawn_call(:math, :factorial, [20])
+      iex> Py.await(ref)
+      {:ok, 2_432_902_008_176_640_000}
+
+  """
+  @spec spawn_call(atom | binary | Object.t(), atom | binary, list, keyword) :: reference
+  def spawn_call(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+    do: Request.spawn_call(module_or_object, function, args, opts)
+
+  @doc """
+  The answer of a spawned call, once.
+
+  Waits for as many milliseconds, or as the call's option `timeout:` says; then the call is
+  stopped and the answer is `:timeout`. A call that was awaited already, or that another process
+  made, answers `:not_found`.
+
+      iex> ref = Py.spawn_call(:math, :sqrt, [16])
+      iex> Py.await(ref, 5_000)
+      {:ok, 4.0}
+      iex> {:error, %Py.ContextError{reason: reason}} = Py.await(ref)
+      iex> reason
+      :not_found
+
+  """
+  @spec await(reference, timeout | nil) :: result
+  defdelegate await(ref, timeout \\ nil), to: Spawned
+
+  @doc """
+  The answers of several spawned calls, in their order. The time is one for all of them.
+
+      iex> refs = for n <- [4, 9, 16], do: Py.spawn_call(:math, :sqrt, [n])
+      iex> Py.await_many(refs)
+      [ok: 2.0, ok: 3.0, ok: 4.0]
+
+  """
+  @spec await_many([reference], timeout) :: [result]
+  defdelegate await_many(refs, timeout \\ Options.default(:timeout)), to: Spawned
+
+  @doc """
+  Stops a spawned call; `await/2` then answers `:interrupted`.
+
+      iex> ref = Py.spawn_call(:time, :sleep, [0.01])
+      iex> Py.cancel(ref)
+      :ok
+      iex> Py.await(ref)
+      {:error, %Py.ContextError{reason: :interrupted}}
+
+  """
+  @spec cancel(reference) :: :ok
+  defdelegate cancel(ref), to: Spawned
+
+  @doc """
+  Starts a call that nobody waits for. Should it fail, the error is logged.
+
+  The casts of one process to one context run in their order.
+
+  ## Options
+
+  #{Options.docs(:cast)}
+  ## Example
+
+      iex> Py.cast(:builtins, :print, [""], kwargs: [end: ""])
+      :ok
+
+  """
+  @spec cast(atom | binary | Object.t(), atom | binary, list, keyword) ::
+          :ok | {:error, Exception.t()}
+  def cast(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+    do: Request.cast(module_or_object, function, args, opts)
+
+  @doc """
+  Runs calls at the same time and answers with their results, in their order.
+
+  Each is `{module, function, args}`, or has options of its own as a fourth element. The options
+  are those of `spawn_call/4`; the time is one for all calls.
+
+      iex> Py.parallel([{:math, :sqrt, [16]}, {:math, :sqrt, [25]}])
+      [ok: 4.0, ok: 5.0]
+
+  """
+  @spec parallel([tuple], keyword) :: [result]
+  def parallel(calls, opts \\ []) when is_list(calls), do: Request.parallel(calls, opts)
+
+  ## Streams
+
+  @doc """
+  A lazy stream over what a function returns: a generator, an asynchronous one, any iterable.
+
+  The function is called when the stream is run, and Python produces a batch at a time, when it
+  is asked for. Once enough has been taken, or the process dies, the generator is closed, so
+  that its `finally` blocks run. An error is raised.
+
+  ## Options
+
+  #{Options.docs(:stream)}
+  ## Example
+
+      iex> Py.stream(:itertools, :count, [10]) |> Stream.map(&(&1 * 2)) |> Enum.take(3)
+      [20, 22, 24]
+
+  """
+  @spec stream(atom | binary | Object.t(), atom | binary, list, keyword) :: Enumerable.t()
+  def stream(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+    do: Request.stream(module_or_object, function, args, opts)
+
+  @doc """
+  A lazy stream over the value of code, such as a generator expression.
+
+  ## Options
+
+  #{Options.docs(:stream_eval)}
+  ## Example
+
+      iex> Py.stream_eval("(n * n for n in range(count))", %{count: 4}) |> Enum.to_list()
+      [0, 1, 4, 9]
+
+  """
+  @spec stream_eval(binary, map | keyword, keyword) :: Enumerable.t()
+  def stream_eval(code, vars \\ %{}, opts \\ []) when is_binary(code),
+    do: Request.stream_eval(code, vars, opts)
+
+  @doc """
+  Starts a stream that comes as messages.
+
+  They are `{:py_stream, ref, {:data, item}}` and at the end `{:py_stream, ref, :done}` or
+  `{:py_stream, ref, {:error, exception}}`. The stream pauses while its receiver is behind, and
+  ends with it. `stream_cancel/1` ends it earlier.
+
+  ## Options
+
+  #{Options.docs(:stream_start)}
+  ## Example
+
+      iex> ref = Py.stream_start(:builtins, :range, [2])
+      iex> for _ <- 1..3, do: receive(do: ({:py_stream, ^ref, event} -> event))
+      [{:data, 0}, {:data, 1}, :done]
+
+  """
+  @spec stream_start(atom | binary | Object.t(), atom | binary, list, keyword) :: reference
+  def stream_start(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+    do: Request.stream_start(module_or_object, function, args, opts)
+
+  @doc """
+  Ends a stream of messages. None comes after this, except those that are in the mailbox already.
+
+      iex> ref = Py.stream_start(:itertools, :count)
+      iex> Py.stream_cancel(ref)
+      :ok
+
+  """
+  @spec stream_cancel(reference) :: :ok
+  defdelegate stream_cancel(ref), to: Push, as: :cancel
+
+  ## Functions for Python
+
+  @doc """
+  Makes a function callable from Python, as `erlang.name(...)` or `from erlang import name`.
+
+  A function of one argument gets the list of all arguments; one of any other arity is applied
+  to them. It runs in the process whose call Python is executing; see the guide
+  "Callbacks".
+
+      iex> Py.register_function(:doc_add, fn a, b -> a + b end)
+      :ok
+      iex> Py.eval("import erlang\\nerlang.doc_add(1, 2) + erlang.call('doc_add', 3, 4)")
+      {:ok, 10}
+      iex> Py.unregister_function(:doc_add)
+      :ok
+
+  """
+  @spec register_function(atom | binary, fun) :: :ok | {:error, Exception.t()}
+  def register_function(name, fun) when is_function(fun, 1), do: Registry.add(name, {:list, fun})
+  def register_function(name, fun) when is_function(fun), do: Registry.add(name, {:applied, fun})
+
+  @doc """
+  Makes a function of a module callable from Python; it is applied to the arguments.
+
+      iex> Py.register_function(:doc_upcase, String, :upcase)
+      :ok
+      iex> Py.eval("__import__('erlang').doc_upcase('beam')")
+      {:ok, "BEAM"}
+      iex> Py.unregister_function(:doc_upcase)
+      :ok
+
+  """
+  @spec register_function(atom | binary, module, atom) :: :ok | {:error, Exception.t()}
+  def register_function(name, module, function) when is_atom(module) and is_atom(function),
+    do: Registry.add(name, {module, function})
+
+  @doc """
+  Undoes `register_function/2`.
+
+      iex> Py.unregister_function(:never_registered)
+      :ok
+
+  """
+  @spec unregister_function(atom | binary) :: :ok | {:error, Exception.t()}
+  defdelegate unregister_function(name), to: Registry, as: :remove
+
+  ## Objects
+
+  @doc """
+  Runs a function inside a context manager: Python's `with` statement.
+
+  The function gets what `__enter__` gives, and its value is the value of all. An exception goes
+  to `__exit__`, as Python's own if it was Python that raised it; if that deals with it, the
+  value is `nil`. Errors are raised.
+
+      iex> lock = Py.eval!("__import__('threading').Lock()", %{}, return: :object)
+      iex> Py.with(lock, fn _entered -> Py.Object.call_method!(lock, :locked) end)
+      true
+      iex> Py.Object.call_method(lock, :locked)
+      {:ok, false}
+
+  """
+  @spec with(Object.t(), (term -> result)) :: result | nil when result: term
+  def with(%Object{} = object, fun) when is_function(fun, 1),
+    do: Object.Manager.run(object, fun)
 
   ## Values
 
@@ -264,7 +498,8 @@ defmodule Py do
   Everything known about the running Python, as a map: `:version`, `:version_info`,
   `:executable`, `:prefix`, `:libpython`, `:free_threaded`, `:execution_mode`, `:modes`,
   `:num_contexts` (size of the pool), `:open_contexts` (all that are open),
-  `:abandoned_interpreters`, `:otp` and `:elixir`.
+  `:abandoned_interpreters`, `:abandoned_threads` (of contexts that were given up while their code
+  ran), `:otp` and `:elixir`.
 
       iex> %{version_info: {3, _minor, _patch}} = Py.info()
 

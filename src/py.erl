@@ -3,6 +3,11 @@
 -module(py).
 
 -export([call/3, call/4, call/5, eval/1, eval/2, eval/3, exec/1, exec/2]).
+-export([spawn_call/3, spawn_call/4, spawn_call/5, await/1, await/2, cancel/1]).
+-export([cast/3, cast/4, parallel/1]).
+-export([stream/3, stream/4, stream_eval/1, stream_eval/2]).
+-export([stream_start/3, stream_start/4, stream_cancel/1]).
+-export([register_function/2, register_function/3, unregister_function/1]).
 -export([call_method/3, getattr/2, to_term/1, is_ref/1]).
 -export([context/0, context/1, start_contexts/0, start_contexts/1, stop_contexts/0,
          contexts_started/0]).
@@ -37,10 +42,7 @@ call(Place, M, F, Args) -> request(M, F, Args, [place(Place)]).
     context() | pool() | name(), name(), name() | list(), list() | kwargs(), map() | timeout()
 ) -> answer().
 call(Place, M, F, Args, KwargsOrOpts) when is_pid(Place); is_map(KwargsOrOpts); is_list(KwargsOrOpts) ->
-    case place(Place) of
-        {pool, Pool} -> request(M, F, Args, [{pool, Pool}, {kwargs, KwargsOrOpts}]);
-        Context -> request(M, F, Args, [Context | options(KwargsOrOpts)])
-    end;
+    request(M, F, Args, placed(place(Place), KwargsOrOpts));
 call(M, F, Args, Kwargs, Timeout) ->
     request(M, F, Args, [{kwargs, Kwargs}, {timeout, Timeout}]).
 
@@ -60,6 +62,87 @@ exec(Code) -> answer('Elixir.Py.Request':exec(text(Code), [])).
 
 -spec exec(context() | pool(), code()) -> ok | {error, term()}.
 exec(Place, Code) -> answer('Elixir.Py.Request':exec(text(Code), [place(Place)])).
+
+%% Calls that are not waited for. The forms are those of `call'.
+
+-spec spawn_call(name(), name(), list()) -> reference().
+spawn_call(M, F, Args) -> spawned(M, F, Args, []).
+
+-spec spawn_call(context() | pool() | name(), name(), name() | list(), list() | kwargs()) ->
+    reference().
+spawn_call(M, F, Args, Kwargs) when is_list(Args), not is_pid(M) ->
+    spawned(M, F, Args, [{kwargs, Kwargs}]);
+spawn_call(Place, M, F, Args) -> spawned(M, F, Args, [place(Place)]).
+
+-spec spawn_call(
+    context() | pool() | name(), name(), name() | list(), list() | kwargs(), map() | timeout()
+) -> reference().
+spawn_call(Place, M, F, Args, KwargsOrOpts) when is_pid(Place); is_map(KwargsOrOpts); is_list(KwargsOrOpts) ->
+    spawned(M, F, Args, placed(place(Place), KwargsOrOpts));
+spawn_call(M, F, Args, Kwargs, Timeout) ->
+    spawned(M, F, Args, [{kwargs, Kwargs}, {timeout, Timeout}]).
+
+-spec await(reference()) -> answer().
+await(Ref) -> answer('Elixir.Py':await(Ref)).
+
+-spec await(reference(), timeout()) -> answer().
+await(Ref, Timeout) -> answer('Elixir.Py':await(Ref, Timeout)).
+
+-spec cancel(reference()) -> ok.
+cancel(Ref) -> 'Elixir.Py':cancel(Ref).
+
+-spec cast(name(), name(), list()) -> ok | {error, term()}.
+cast(M, F, Args) -> casted(M, F, Args, []).
+
+-spec cast(context() | pool() | name(), name(), name() | list(), list() | kwargs()) ->
+    ok | {error, term()}.
+cast(M, F, Args, Kwargs) when is_list(Args), not is_pid(M) -> casted(M, F, Args, [{kwargs, Kwargs}]);
+cast(Place, M, F, Args) -> casted(M, F, Args, [place(Place)]).
+
+-spec parallel([{name(), name(), list()}]) -> {ok, [answer()]}.
+parallel(Calls) ->
+    Named = [{name(M), name(F), Args} || {M, F, Args} <- Calls],
+    {ok, [answer(Result) || Result <- 'Elixir.Py.Request':parallel(Named, [], erlang)]}.
+
+%% Streams. The first two collect; those of `stream_start' come as messages
+%% `{py_stream, Ref, {data, Item} | done | {error, Reason}}'.
+
+-spec stream(name(), name(), list()) -> {ok, list()} | {error, term()}.
+stream(M, F, Args) -> stream(M, F, Args, #{}).
+
+-spec stream(name(), name(), list(), kwargs()) -> {ok, list()} | {error, term()}.
+stream(M, F, Args, Kwargs) ->
+    collect('Elixir.Py.Request':stream(name(M), name(F), Args, [{kwargs, Kwargs}], erlang)).
+
+-spec stream_eval(code()) -> {ok, list()} | {error, term()}.
+stream_eval(Code) -> stream_eval(Code, #{}).
+
+-spec stream_eval(code(), map()) -> {ok, list()} | {error, term()}.
+stream_eval(Code, Locals) ->
+    collect('Elixir.Py.Request':stream_eval(text(Code), Locals, [], erlang)).
+
+-spec stream_start(name(), name(), list()) -> {ok, reference()}.
+stream_start(M, F, Args) -> stream_start(M, F, Args, #{}).
+
+%% The options are `owner', `window', `kwargs', `timeout', `context' and `pool'.
+-spec stream_start(name(), name(), list(), map()) -> {ok, reference()}.
+stream_start(M, F, Args, Opts) ->
+    Shape = fun py_terms:event/1,
+    {ok, 'Elixir.Py.Request':stream_start(name(M), name(F), Args, options(Opts), erlang, Shape)}.
+
+-spec stream_cancel(reference()) -> ok.
+stream_cancel(Ref) -> 'Elixir.Py':stream_cancel(Ref).
+
+%% Functions for Python. One of arity 1 gets the list of arguments.
+
+-spec register_function(name(), fun()) -> ok | {error, term()}.
+register_function(Name, Fun) -> answer('Elixir.Py':register_function(name(Name), Fun)).
+
+-spec register_function(name(), module(), atom()) -> ok | {error, term()}.
+register_function(Name, M, F) -> answer('Elixir.Py':register_function(name(Name), M, F)).
+
+-spec unregister_function(name()) -> ok | {error, term()}.
+unregister_function(Name) -> answer('Elixir.Py':unregister_function(name(Name))).
 
 %% Objects.
 
@@ -123,8 +206,25 @@ place(Name) when is_atom(Name) ->
 place(Context) ->
     {context, Context}.
 
+placed({pool, Pool}, Kwargs) -> [{pool, Pool}, {kwargs, Kwargs}];
+placed(Context, Opts) -> [Context | options(Opts)].
+
 request(M, F, Args, Opts) ->
     answer('Elixir.Py.Request':call(name(M), name(F), Args, Opts, erlang)).
 
 evaluate(Code, Locals, Opts) ->
     answer('Elixir.Py.Request':eval(text(Code), Locals, Opts, erlang)).
+
+spawned(M, F, Args, Opts) ->
+    'Elixir.Py.Request':spawn_call(name(M), name(F), Args, Opts, erlang).
+
+casted(M, F, Args, Opts) ->
+    answer('Elixir.Py.Request':cast(name(M), name(F), Args, Opts)).
+
+%% A stream raises what goes wrong.
+collect(Stream) ->
+    try
+        {ok, 'Elixir.Enum':to_list(Stream)}
+    catch
+        error:#{'__exception__' := true} = Exception -> answer({error, Exception})
+    end.

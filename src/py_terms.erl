@@ -7,12 +7,17 @@
 %% ...) when the context could not do it.
 -module(py_terms).
 
--export([answer/1, field/2, name/1, options/1, text/1]).
+-export([answer/1, event/1, field/2, name/1, options/1, text/1]).
 
 -spec answer(ok | {ok, term()} | {error, term()}) -> ok | py:answer().
 answer({ok, _Value} = Ok) -> Ok;
 answer(ok) -> ok;
 answer({error, Exception}) -> {error, reason(Exception)}.
+
+%% What a stream sends.
+-spec event({data, term()} | done | {error, term()}) -> {data, term()} | done | {error, term()}.
+event({error, _Exception} = Error) -> answer(Error);
+event(Event) -> Event.
 
 %% One field of an answer that is a map.
 -spec field(atom(), {ok, map()} | {error, term()}) -> py:answer().

@@ -27,6 +27,9 @@ defmodule Py.Application do
   defp children do
     [
       {Task.Supervisor, name: Py.TaskSupervisor},
+      Py.Callback.Registry,
+      Py.Attendant,
+      {Registry, keys: :unique, name: Py.Stream.Names},
       {DynamicSupervisor, name: Py.ContextSupervisor, strategy: :one_for_one},
       {Registry, keys: :unique, name: Py.Router.Names},
       Py.Router.Supervisor,

@@ -27,6 +27,9 @@ defmodule Py.Context do
 
   use GenServer
 
+  require Logger
+
+  alias Py.Context.Remote
   alias Py.{ContextError, Mode, Native, Options, Request, StartError}
 
   @typedoc "A pid, here or on another node, or a registered name"
@@ -35,9 +38,6 @@ defmodule Py.Context do
   # Long enough to end an interpreter with work in flight, short of a supervisor's patience. An
   # interpreter that takes longer is left to its thread, which ends it when it can.
   @close_timeout 5_000
-
-  # How much longer than the request itself the way to another node and back may take.
-  @travel_time 5_000
 
   @doc false
   def child_spec(opts) do
@@ -140,8 +140,9 @@ defmodule Py.Context do
 
   @doc """
   What a context is and does: `:mode`, `:execution_mode`, `:interp_id`, `:queue` (requests
-  waiting), `:running`, `:busy` (microseconds the running request has taken so far, in steps of
-  a few milliseconds), `:objects` (handles held) and `:served` (requests so far).
+  waiting), `:running`, `:request` (the id of what runs, or 0), `:busy` (microseconds the running
+  request has taken so far, in steps of a few milliseconds), `:objects` (handles held) and
+  `:served` (requests so far).
 
       {:ok, %{queue: 0}} = Py.Context.info(context)
 
@@ -151,25 +152,26 @@ defmodule Py.Context do
     case GenServer.whereis(context) do
       pid when is_pid(pid) and node(pid) == node() -> local_info(pid)
       nil -> {:error, %ContextError{reason: :not_found}}
-      remote -> ask(remote, :info, @travel_time)
+      remote -> Remote.ask(remote, :info)
     end
   end
 
-  @doc false
-  # For a context of another node: its process takes the request and a task there waits for it.
-  @spec request(context, Native.op(), Native.format(), timeout) :: Request.result()
-  def request(context, op, format, :infinity),
-    do: ask(context, {:request, op, format, :infinity}, :infinity)
+  @doc """
+  Stops what runs in a context; its caller is answered `:interrupted`. Requests that wait go on.
 
-  def request(context, op, format, timeout),
-    do: ask(context, {:request, op, format, timeout}, timeout + @travel_time)
+  What cannot be stopped within the context's `grace:`, such as a call into C that does not
+  return, costs the context: it is given up, and its supervisor opens another one.
 
-  defp ask(context, message, timeout) do
-    GenServer.call(context, message, timeout)
-  catch
-    :exit, {:timeout, _call} -> {:error, %ContextError{reason: :timeout}}
-    :exit, {:noproc, _call} -> {:error, %ContextError{reason: :not_found}}
-    :exit, _reason -> {:error, %ContextError{reason: :closed}}
+      :ok = Py.Context.interrupt(context)
+
+  """
+  @spec interrupt(context) :: :ok | {:error, ContextError.t()}
+  def interrupt(context) do
+    case GenServer.whereis(context) do
+      pid when is_pid(pid) and node(pid) == node() -> local_interrupt(pid)
+      nil -> {:error, %ContextError{reason: :not_found}}
+      remote -> Remote.ask(remote, :interrupt)
+    end
   end
 
   ## The process
@@ -183,7 +185,7 @@ defmodule Py.Context do
 
     receive do
       {^tag, :ok} ->
-        {:ok, nil}
+        {:ok, %{grace: options.grace, guests: %{}, abandoned?: false}}
 
       {^tag, {:error, text}} ->
         {:stop, %StartError{reason: :initialisation_failed, details: text}}
@@ -193,14 +195,14 @@ defmodule Py.Context do
   @impl true
   def handle_call(:info, _from, state), do: {:reply, local_info(self()), state}
 
-  def handle_call({:request, op, format, timeout}, from, state) do
-    context = self()
+  def handle_call(:interrupt, _from, state), do: {:reply, local_interrupt(self()), state}
 
-    {:ok, _task} =
-      Task.Supervisor.start_child(Py.TaskSupervisor, fn ->
-        GenServer.reply(from, Request.submit(context, op, :context, format, timeout))
-      end)
+  def handle_call(request, from, state) when elem(request, 0) == :request,
+    do: {:noreply, %{state | guests: Remote.serve(state.guests, from, request)}}
 
+  @impl true
+  def handle_cast({:cast, op, info}, state) do
+    Remote.serve_cast(op, info)
     {:noreply, state}
   end
 
@@ -208,9 +210,30 @@ defmodule Py.Context do
   # Trapping exits must not make the context outlive the processes it is linked to.
   def handle_info({:EXIT, _pid, :normal}, state), do: {:noreply, state}
   def handle_info({:EXIT, _pid, reason}, state), do: {:stop, reason, state}
+
+  def handle_info({:DOWN, monitor, :process, _pid, _reason}, state),
+    do: {:noreply, %{state | guests: Remote.down(state.guests, monitor)}}
+
+  # The native side has begun to stop a request.
+  def handle_info({:interrupting, _request}, %{grace: :infinity} = state), do: {:noreply, state}
+
+  def handle_info({:interrupting, request}, state) do
+    Process.send_after(self(), {:grace_over, request}, state.grace)
+    {:noreply, state}
+  end
+
+  def handle_info({:grace_over, request}, state) do
+    case Native.context_info(self()) do
+      {:ok, %{request: ^request}} -> {:stop, :stuck, abandon(state)}
+      _ended -> {:noreply, state}
+    end
+  end
+
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
+  def terminate(_reason, %{abandoned?: true}), do: :ok
+
   def terminate(_reason, _state) do
     tag = make_ref()
 
@@ -228,6 +251,26 @@ defmodule Py.Context do
       {:ok, info} -> {:ok, info}
       {:error, :not_found} -> {:error, %ContextError{reason: :closed}}
     end
+  end
+
+  defp local_interrupt(pid) do
+    case Native.context_interrupt(pid) do
+      {:error, :not_found} -> {:error, %ContextError{reason: :closed}}
+      _interrupting_or_idle -> :ok
+    end
+  end
+
+  # Its thread cannot be ended from outside, only left to itself.
+  defp abandon(state) do
+    Logger.warning(
+      "Python code in the context #{inspect(self())} was interrupted and has not ended within " <>
+        "#{state.grace} ms. The context is given up and its thread abandoned; a supervisor " <>
+        "opens another one. Such code is in a call into C that does not return, or catches " <>
+        "every exception."
+    )
+
+    :ok = Native.context_abandon(self())
+    %{state | abandoned?: true}
   end
 
   defp named(nil), do: []

@@ -4,19 +4,34 @@ defmodule Py.Native do
   # The NIFs, each named noun_verb. All of them return at once: what takes longer answers later
   # with one message `{tag, answer}` to the process that asked. `Py.Runtime` loads them once per
   # VM; before that every one raises `:not_loaded`.
+  #
+  # What Python says while nobody waits for it goes to the process registered as `Py.Attendant`,
+  # which lists those messages. A context's own process is told `{:interrupting, id}` when one of
+  # its requests is about to be stopped.
 
   @type tag :: reference
   @type slots :: tuple
-  @type target :: pid | {slots, index0 :: non_neg_integer} | reference
+  @type target :: pid | {slots, index0 :: non_neg_integer} | reference | callback
   @type scope :: :context | :fresh | reference
   @type format :: :term | :object | :erlang
-  @type kind :: :call | :spawn | :cast
+  @type kind :: :call | {:spawn, leader :: pid} | {:cast, leader :: pid, info :: term}
   @type ticket :: reference
+  @type callback :: reference
   @type op :: tuple
   @type reason ::
           {:raised, description :: map, Py.Object.t() | nil}
           | {:conversion, map}
           | {:context, Py.ContextError.reason()}
+
+  @typedoc "Python's answer; a schedule asks the caller to run that function for the value"
+  @type answer ::
+          {:ok, term} | {:error, reason} | {:schedule, Py.Callback.target(), args :: list}
+
+  @typedoc "What a waiting caller may be told before the answer, in this order"
+  @type interim ::
+          {:callback, callback, context :: pid, Py.Callback.target(), args :: list}
+          | {:output, :stdout | :stderr, binary}
+          | {:log, Logger.level(), binary, metadata :: map}
 
   @doc """
   Loads the library at `path` (without its extension) into this module.
@@ -52,20 +67,32 @@ defmodule Py.Native do
   @spec context_info(pid) :: {:ok, map} | {:error, :not_found}
   def context_info(_context), do: :erlang.nif_error(:not_loaded)
 
+  @doc "Stops what runs there, whose caller is answered `:interrupted`."
+  @spec context_interrupt(pid) :: :interrupting | :idle | {:error, :not_found}
+  def context_interrupt(_context), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Closes a context without waiting, and counts its thread as abandoned until that ends."
+  @spec context_abandon(pid) :: :ok
+  def context_abandon(_context), do: :erlang.nif_error(:not_loaded)
+
+  @doc "The names that Python may call, in place of those from before."
+  @spec function_names([binary]) :: :ok
+  def function_names(_names), do: :erlang.nif_error(:not_loaded)
+
   @doc "A private namespace. It belongs to the first context it is used in."
   @spec namespace_new() :: reference
   def namespace_new, do: :erlang.nif_error(:not_loaded)
 
   @doc """
-  Hands an operation to a context.
+  Hands an operation to a context, or to the worker that waits in a callback.
 
-  `{:ok, value}` and `{:error, reason}` are the answer; `{:wait, ticket}` promises exactly one
-  message `{tag, {:ok, value} | {:error, reason}}`; `{:unopened, index}` asks to open that slot
-  and to submit again; `:remote` says that the context lives on another node.
+  An answer may come at once. `{:wait, ticket}` promises it as one message `{tag, answer}`, with
+  kind `:call` after any number of interim ones; the request is stopped when nobody holds the
+  ticket any more. `{:unopened, index}` asks to open that slot and to submit again; `:remote`
+  says that the context lives on another node; `:ok` is all that a cast answers.
   """
   @spec request_submit(target, op, scope, tag, format, kind) ::
-          {:ok, term}
-          | {:error, reason}
+          answer
           | {:wait, ticket}
           | {:unopened, non_neg_integer}
           | :remote
@@ -80,4 +107,8 @@ defmodule Py.Native do
   """
   @spec request_cancel(ticket) :: :cancelled | :replied
   def request_cancel(_ticket), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Gives Python what a callback came to; `:gone` when it has stopped waiting."
+  @spec callback_reply(callback, Py.Callback.reply()) :: :ok | :gone
+  def callback_reply(_callback, _reply), do: :erlang.nif_error(:not_loaded)
 end

@@ -35,7 +35,11 @@ defmodule Py.Object do
 
   """
 
-  alias Py.{Options, Request}
+  @behaviour Access
+
+  alias Py.{Error, Options, Request}
+
+  @operators %{<: "lt", <=: "le", ==: "eq", !=: "ne", >: "gt", >=: "ge"}
 
   @type t :: %__MODULE__{ref: reference, type: String.t(), context: pid}
   @type result :: Request.result()
@@ -189,6 +193,100 @@ defmodule Py.Object do
   @spec str(t, keyword) :: {:ok, String.t()} | {:error, Exception.t()}
   def str(object, opts \\ []), do: value(object, {:str, object}, opts)
 
+  @doc """
+  Compares as Python does, with one of `<`, `<=`, `==`, `!=`, `>` and `>=`.
+
+  The answer is what Python's operator gives, which need not be a boolean.
+
+      iex> half = Py.eval!("__import__('fractions').Fraction(1, 2)", %{}, return: :object)
+      iex> Py.Object.compare(half, :<, 1)
+      {:ok, true}
+
+  """
+  @spec compare(t, :< | :<= | :== | :!= | :> | :>=, term, keyword) :: result
+  def compare(object, operator, other, opts \\ []) do
+    op = {:call, "operator", Map.fetch!(@operators, operator), [object, other], []}
+    options = Options.parse!(:value, opts)
+    Request.run(op, %{context: object.context, timeout: options.timeout}, :term)
+  end
+
+  @doc """
+  Whether Python finds two values equal. Errors are raised.
+
+      iex> one = Py.eval!("1", %{}, return: :object)
+      iex> Py.Object.equal?(one, 1.0)
+      true
+
+  """
+  @spec equal?(t, term) :: boolean
+  def equal?(object, other), do: Request.bang!(compare(object, :==, other)) == true
+
+  ## Access
+
+  @doc """
+  The item with that key or index; this is what `object[key]` uses.
+
+      iex> ages = Py.eval!("{'Ada': 36}", %{}, return: :object)
+      iex> {ages["Ada"], ages["Bob"]}
+      {36, nil}
+
+  """
+  @impl Access
+  @spec fetch(t, term) :: {:ok, term} | :error
+  def fetch(object, key) do
+    case get_item(object, key) do
+      {:ok, value} -> {:ok, value}
+      {:error, %Error{type: type}} when type in ["KeyError", "IndexError"] -> :error
+      {:error, error} -> raise error
+    end
+  end
+
+  @doc """
+  Changes the item with that key or index, in Python; the object stays the same one.
+
+      iex> ages = Py.eval!("{'Ada': 36}", %{}, return: :object)
+      iex> update_in(ages["Ada"], &(&1 + 1))["Ada"]
+      37
+
+  """
+  @impl Access
+  @spec get_and_update(t, term, (term -> {term, term} | :pop)) :: {term, t}
+  def get_and_update(object, key, fun) do
+    current = with {:ok, value} <- fetch(object, key), do: value, else: (:error -> nil)
+
+    case fun.(current) do
+      {got, value} ->
+        :ok = Request.bang!(set_item(object, key, value))
+        {got, object}
+
+      :pop ->
+        call_method!(object, :__delitem__, [key])
+        {current, object}
+    end
+  end
+
+  @doc """
+  Takes the item with that key or index out of the object.
+
+      iex> ages = Py.eval!("{'Ada': 36}", %{}, return: :object)
+      iex> {36, ages} = pop_in(ages["Ada"])
+      iex> Py.Object.len(ages)
+      {:ok, 0}
+
+  """
+  @impl Access
+  @spec pop(t, term) :: {term, t}
+  def pop(object, key) do
+    case fetch(object, key) do
+      {:ok, value} ->
+        call_method!(object, :__delitem__, [key])
+        {value, object}
+
+      :error ->
+        {nil, object}
+    end
+  end
+
   # Each verb's twin raises the error it would have returned.
   for {name, arities} <- [
         getattr: 2..3,
@@ -202,7 +300,8 @@ defmodule Py.Object do
         type: 1..2,
         dir: 1..2,
         repr: 1..2,
-        str: 1..2
+        str: 1..2,
+        compare: 3..4
       ],
       arity <- arities do
     args = Macro.generate_arguments(arity, __MODULE__)

@@ -6,7 +6,7 @@ defmodule Py.Options do
 
   @declared [
     context: [
-      verbs: [:call, :eval, :exec],
+      verbs: [:call, :eval, :exec, :spawn_call, :cast, :stream, :stream_eval, :stream_start],
       type: :context,
       default: nil,
       doc:
@@ -14,7 +14,7 @@ defmodule Py.Options do
           "pool. Without it the bound context is used, else one of a pool"
     ],
     pool: [
-      verbs: [:call, :eval, :exec],
+      verbs: [:call, :eval, :exec, :spawn_call, :cast, :stream, :stream_eval, :stream_start],
       type: :pool,
       default: nil,
       doc:
@@ -22,7 +22,19 @@ defmodule Py.Options do
           "`:default`"
     ],
     timeout: [
-      verbs: [:call, :eval, :exec, :getattr, :object, :value],
+      verbs: [
+        :call,
+        :eval,
+        :exec,
+        :getattr,
+        :object,
+        :value,
+        :spawn_call,
+        :stream,
+        :stream_eval,
+        :stream_start,
+        :items
+      ],
       type: :timeout,
       default: 30_000,
       doc:
@@ -30,16 +42,42 @@ defmodule Py.Options do
           "is a `Py.ContextError` with the reason `:timeout`"
     ],
     kwargs: [
-      verbs: [:call, :object],
+      verbs: [:call, :object, :spawn_call, :cast, :stream, :stream_start],
       type: :kwargs,
       default: [],
       doc: "keyword arguments, as a keyword list or a map"
     ],
     return: [
-      verbs: [:call, :eval, :getattr, :object],
+      verbs: [:call, :eval, :getattr, :object, :spawn_call],
       type: {:in, [:term, :object]},
       default: :term,
       doc: "`:term` converts the result, `:object` answers with a `Py.Object` that stands for it"
+    ],
+    as: [
+      verbs: [:call, :eval, :getattr, :object, :spawn_call],
+      type: :decoder,
+      default: nil,
+      doc:
+        "what to make of the result: a struct, whose fields are taken from a map or from each " <>
+          "map of a list, or a function of the result"
+    ],
+    batch: [
+      verbs: [:stream, :stream_eval, :items],
+      type: :pos_integer,
+      default: 1_000,
+      doc: "how many items to fetch from Python at a time, at most"
+    ],
+    window: [
+      verbs: [:stream_start],
+      type: :pos_integer,
+      default: 1_000,
+      doc: "how many messages the receiver may have in its mailbox before the stream pauses"
+    ],
+    owner: [
+      verbs: [:stream_start],
+      type: :owner,
+      default: nil,
+      doc: "the process to send to. Default: the caller"
     ],
     default: [
       verbs: [:getattr],
@@ -59,6 +97,14 @@ defmodule Py.Options do
       type: :pos_integer,
       default: 10_000,
       doc: "how many requests may wait in a context before it answers `:busy`"
+    ],
+    grace: [
+      verbs: [:context, :start_pool, :application],
+      type: :timeout,
+      default: 5_000,
+      doc:
+        "milliseconds that interrupted code has to end before its context is given up and " <>
+          "replaced, or `:infinity`"
     ],
     name: [
       verbs: [:context],
@@ -179,6 +225,8 @@ defmodule Py.Options do
   # The emulator waits 32 bits of milliseconds at most.
   defp valid?(:timeout, value), do: value == :infinity or value in 0..0xFFFFFFFF
   defp valid?(:kwargs, value), do: is_list(value) or is_map(value)
+  defp valid?(:decoder, value), do: is_atom(value) or is_function(value, 1)
+  defp valid?(:owner, value), do: is_nil(value) or is_pid(value)
   defp valid?(:pos_integer, value), do: is_nil(value) or (is_integer(value) and value > 0)
   defp valid?(:pool, value), do: is_atom(value)
   defp valid?(:mode, value), do: is_atom(value) and not is_nil(value)

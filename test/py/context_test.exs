@@ -1,6 +1,7 @@
 defmodule Py.ContextTest do
   use Py.Case, async: true
 
+  alias Py.Context.Remote
   alias Py.{Context, ContextError, Native}
 
   test "contexts do not see each other's names" do
@@ -119,6 +120,93 @@ defmodule Py.ContextTest do
     end
   end
 
+  describe "an interrupt" do
+    test "stops what runs, whose caller hears of it, and lets the next have its turn" do
+      context = start_context()
+      endless = Py.spawn_call(:builtins, :exec, ["while True: pass", %{}], context: context)
+      waiting = Py.spawn_call(:math, :sqrt, [16], context: context)
+      assert eventually(fn -> match?({:ok, %{running: true}}, Context.info(context)) end)
+      assert Context.interrupt(context) == :ok
+      assert Py.await(endless) == {:error, %ContextError{reason: :interrupted}}
+      assert Py.await(waiting) == {:ok, 4.0}
+    end
+
+    test "of an idle context, a closed one or none is told apart" do
+      context = start_context()
+      assert Context.interrupt(context) == :ok
+      assert Context.eval(context, "1") == {:ok, 1}
+      assert Context.interrupt(:nobody) == {:error, %ContextError{reason: :not_found}}
+      :ok = Context.stop(context)
+      assert Context.interrupt(context) == {:error, %ContextError{reason: :closed}}
+    end
+
+    for %{name: mode, supported: true} <- Py.Mode.all(),
+        {name, code} <- [
+          {"a loop", "while True: pass"},
+          {"code that swallows it now and then",
+           "for _ in range(3):\n    try:\n        while True: pass\n" <>
+             "    except BaseException: pass\nwhile True: pass"},
+          {"a loop that swallows it",
+           "while True:\n    try: sum([1])\n    except BaseException: pass"},
+          {"erlang.sleep", "import erlang\nerlang.sleep(60)"},
+          {"a callback's wait", "fun()"}
+        ] do
+      test "#{mode}: a timeout stops #{name}, and the next request runs" do
+        context = start_context(mode: unquote(mode))
+        parent = self()
+
+        # The function of the last one ends by itself, when its time has long been over.
+        fun = fn -> receive(do: (:never -> send(parent, :never)), after: (60 -> nil)) end
+        vars = %{fun: fun}
+
+        assert Context.eval(context, unquote(code), vars, timeout: 30) ==
+                 {:error, %ContextError{reason: :timeout}}
+
+        assert Context.eval(context, "1", %{}, timeout: 10_000) == {:ok, 1}
+        assert Process.info(self(), :messages) == {:messages, []}
+      end
+    end
+
+    test "never hits the request after the one it was meant for" do
+      context = start_context()
+
+      for _ <- 1..200 do
+        Context.eval(context, "sum(range(2000))", %{}, timeout: 0)
+        assert Context.eval(context, "sum(range(2000))") == {:ok, 1_999_000}
+      end
+    end
+
+    @tag :capture_log
+    test "of what cannot be stopped costs the context, and its supervisor opens another" do
+      children = [{Context, name: __MODULE__.Stuck, grace: 20}]
+      {:ok, supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
+      first = Process.whereis(__MODULE__.Stuck)
+      monitor = Process.monitor(first)
+      abandoned = Py.info().abandoned_threads
+
+      # A call into C.
+      held = occupy(__MODULE__.Stuck)
+      assert Context.interrupt(__MODULE__.Stuck) == :ok
+      assert_receive {:DOWN, ^monitor, :process, ^first, :stuck}, 10_000
+      assert Py.info().abandoned_threads == abandoned + 1
+      assert eventually(fn -> Context.eval(__MODULE__.Stuck, "1") == {:ok, 1} end)
+
+      assert {:error, %ContextError{reason: reason}} = release(held)
+      assert reason in [:interrupted, :closed]
+      assert eventually(fn -> Py.info().abandoned_threads == abandoned end)
+      Supervisor.stop(supervisor)
+    end
+
+    test "waits for ever when told to" do
+      context = start_context(grace: :infinity)
+      held = occupy(context)
+      {:ok, %{request: request}} = Context.info(context)
+      send(context, {:interrupting, request})
+      assert {:ok, %{running: true, request: ^request}} = GenServer.call(context, :info)
+      assert {:ok, ""} = release(held)
+    end
+  end
+
   describe "the end of a context" do
     test "later requests are answered :closed" do
       context = start_context()
@@ -220,11 +308,37 @@ defmodule Py.ContextTest do
     context = start_context()
     held = occupy(context)
     op = {:eval, "a + 1", %{a: 1}}
-    asking = Task.async(fn -> Context.request(context, op, :term, 20_000) end)
+    asking = Task.async(fn -> Remote.run(context, op, :term, 20_000) end)
     assert {:ok, %{running: true}} = GenServer.call(context, :info)
     release(held)
     assert Task.await(asking) == {:ok, 2}
+    assert Remote.ask(context, :interrupt) == :ok
     :ok = Context.stop(context)
-    assert {:error, %ContextError{}} = Context.request(context, op, :term, 1_000)
+    assert {:error, %ContextError{}} = Remote.run(context, op, :term, 1_000)
+  end
+
+  test "it stops what a process on another node asked for when that one dies" do
+    context = start_context()
+    op = {:eval, "while True: pass", %{}}
+    {asking, monitor} = spawn_monitor(fn -> Remote.run(context, op, :term, :infinity) end)
+    assert eventually(fn -> match?({:ok, %{running: true}}, Context.info(context)) end)
+    Process.exit(asking, :kill)
+    assert_receive {:DOWN, ^monitor, :process, ^asking, :killed}
+    assert Context.eval(context, "1", %{}, timeout: 10_000) == {:ok, 1}
+  end
+
+  test "spawned and cast requests from another node find their way" do
+    context = start_context()
+    tag = make_ref()
+    assert {:spawned, _waiter} = Remote.run(context, {:eval, "1 + 1", %{}}, :term, {:spawn, tag})
+    assert_receive {^tag, {:done, {:ok, 2}}}, 5_000
+    assert Remote.run(context, {:exec, "x = 5"}, :term, {:cast, false}) == :ok
+    assert eventually(fn -> Context.eval(context, "x") == {:ok, 5} end)
+
+    endless = {:eval, "while True: pass", %{}}
+    {:spawned, waiter} = Remote.run(context, endless, :term, {:spawn, tag})
+    assert eventually(fn -> match?({:ok, %{running: true}}, Context.info(context)) end)
+    assert Remote.cancel(waiter) == :cancelled
+    assert Context.eval(context, "1", %{}, timeout: 10_000) == {:ok, 1}
   end
 end

@@ -116,4 +116,103 @@ defmodule Py.ObjectTest do
              count.() == before
            end)
   end
+
+  describe "with Enum" do
+    test "an object gives what Python iterates over" do
+      assert Enum.to_list(deque([1, 2, 3])) == [1, 2, 3]
+      dict = Py.eval!("{'a': 1, 'b': 2}", %{}, return: :object)
+      assert Enum.to_list(dict) == ["a", "b"]
+      assert Enum.count(dict) == 2
+      assert Enum.member?(dict, "a")
+      refute "c" in dict
+      assert Enum.at(deque([7, 8]), 1) == 8
+      assert Enum.slice(deque([7, 8, 9]), 1, 2) == [8, 9]
+    end
+
+    test "an iterator is counted by going through it" do
+      generator = Py.eval!("(n for n in range(5))", %{}, return: :object)
+      assert Enum.count(generator) == 5
+      assert Enum.count(generator) == 0
+    end
+
+    test "what cannot be iterated over raises" do
+      assert_raise Py.Error, ~r/TypeError/, fn -> Enum.to_list(Py.eval!("len")) end
+    end
+  end
+
+  describe "with Access" do
+    test "items are read, changed and taken out" do
+      dict = Py.eval!("{'a': {'b': 1}}", %{}, return: :object)
+      assert dict["a"]["b"] == 1
+      assert get_in(dict, ["a", "b"]) == 1
+      assert dict["none"] == nil
+      assert deque([1])[5] == nil
+      assert put_in(dict["c"], 2)["c"] == 2
+      assert Access.get_and_update(dict, "c", fn _ -> :pop end) == {2, dict}
+      assert pop_in(dict["c"]) == {nil, dict}
+      assert_raise Py.Error, ~r/TypeError/, fn -> deque([1])["a"] end
+    end
+  end
+
+  test "objects are compared by Python" do
+    [one, two] =
+      for n <- 1..2,
+          do:
+            Py.eval!("__import__('fractions').Fraction(n)", %{n: n}, return: :object, context: 1)
+
+    assert Object.compare(one, :<, two) == {:ok, true}
+    assert Object.compare(one, :>=, two) == {:ok, false}
+    assert Object.compare(one, :!=, 1) == {:ok, false}
+    assert Object.equal?(one, 1)
+    refute Object.equal?(one, two)
+    assert {:error, %Py.Error{type: "TypeError"}} = Object.compare(one, :<, "x")
+    assert_raise KeyError, fn -> Object.compare(one, :===, two) end
+  end
+
+  describe "Py.with" do
+    @manager """
+    class Manager:
+        def __init__(self, suppresses=False):
+            self.suppresses, self.seen = suppresses, []
+        def __enter__(self):
+            self.seen.append("in")
+            return "entered"
+        def __exit__(self, kind, error, traceback):
+            self.seen.append(kind.__name__ if kind else "out")
+            return self.suppresses
+    """
+
+    setup do
+      context = start_context()
+      :ok = Py.exec(@manager, context: context)
+      %{make: fn args -> Py.Context.call(context, :__main__, :Manager, args) |> elem(1) end}
+    end
+
+    test "enters, runs and leaves", %{make: make} do
+      manager = make.([])
+      assert Py.with(manager, fn "entered" -> :value end) == :value
+      assert Object.getattr(manager, :seen) == {:ok, ["in", "out"]}
+    end
+
+    test "tells of Python's exceptions as they were, and of Elixir's", %{make: make} do
+      manager = make.([])
+      fail = fn _ -> Py.eval!("{}['lost']", %{}, context: manager.context) end
+      assert_raise Py.Error, ~r/KeyError/, fn -> Py.with(manager, fail) end
+      assert_raise RuntimeError, "mine", fn -> Py.with(manager, fn _ -> raise "mine" end) end
+      assert catch_throw(Py.with(manager, fn _ -> throw(:ball) end)) == :ball
+
+      assert Object.getattr(manager, :seen) ==
+               {:ok, ["in", "KeyError", "in", "CallbackError", "in", "CallbackError"]}
+    end
+
+    test "lets the manager deal with an exception", %{make: make} do
+      manager = make.([true])
+      assert Py.with(manager, fn _ -> raise "mine" end) == nil
+      assert Object.getattr(manager, :seen) == {:ok, ["in", "CallbackError"]}
+    end
+
+    test "needs a context manager" do
+      assert_raise Py.Error, ~r/AttributeError/, fn -> Py.with(deque(), & &1) end
+    end
+  end
 end

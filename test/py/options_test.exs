@@ -5,9 +5,9 @@ defmodule Py.OptionsTest do
 
   test "defaults fill what is not given" do
     assert Options.parse!(:call, timeout: 5) ==
-             %{context: nil, kwargs: [], pool: nil, return: :term, timeout: 5}
+             %{as: nil, context: nil, kwargs: [], pool: nil, return: :term, timeout: 5}
 
-    assert Options.parse!(:getattr, []) == %{return: :term, timeout: 30_000}
+    assert Options.parse!(:getattr, []) == %{as: nil, return: :term, timeout: 30_000}
     assert Options.parse!(:getattr, default: nil).default == nil
   end
 
@@ -19,6 +19,7 @@ defmodule Py.OptionsTest do
           context: "name",
           pool: 1,
           kwargs: 1,
+          as: 1,
           return: :json_like
         ] do
       assert_raise ArgumentError, ~r/option #{inspect(name)}/, fn ->

@@ -34,6 +34,10 @@ defmodule Py.Encoder.Walk do
   @spec op(Py.Native.op()) :: Py.Native.op()
   def op(op), do: if(encoders() == [], do: op, else: tuple(op))
 
+  @doc "A value with its structs encoded."
+  @spec value(term) :: term
+  def value(value), do: if(encoders() == [], do: value, else: term(value))
+
   # Elements of an improper list are left for the native side to refuse, with their path.
   defp term([head | tail]), do: [term(head) | term(tail)]
   defp term(tuple) when is_tuple(tuple) and tuple_size(tuple) > 0, do: tuple(tuple)

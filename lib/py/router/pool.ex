@@ -103,7 +103,8 @@ defmodule Py.Router.Pool do
   @spec options(name, keyword) :: map
   def options(name, opts) do
     mode = if name == :worker, do: :worker, else: Options.env(:mode)
-    Options.parse!(:start_pool, [mode: mode, max_queue: Options.env(:max_queue)] ++ opts)
+    {queue, grace} = {Options.env(:max_queue), Options.env(:grace)}
+    Options.parse!(:start_pool, [mode: mode, max_queue: queue, grace: grace] ++ opts)
   end
 
   @doc "The name of the supervisor of a pool's contexts."

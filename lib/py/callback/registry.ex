@@ -1,0 +1,62 @@
+defmodule Py.Callback.Registry do
+  @moduledoc false
+
+  # The functions that Python may call by name. A callback looks them up in the table; one process
+  # writes it, and tells the native side the names, so that `from erlang import name` knows them.
+
+  use GenServer
+
+  alias Py.{ContextError, Native}
+
+  @type entry :: {:list, (list -> term)} | {:applied, fun} | {module, function :: atom}
+
+  @doc "The function of that name."
+  @spec fetch(binary) :: {:ok, entry} | :error
+  def fetch(name) do
+    case :ets.lookup(__MODULE__, name) do
+      [{_name, entry}] -> {:ok, entry}
+      [] -> :error
+    end
+  end
+
+  @doc "Registers a function, in place of another one."
+  @spec add(atom | binary, entry) :: :ok | {:error, ContextError.t()}
+  def add(name, entry), do: ask({:add, to_string(name), entry})
+
+  @doc "Takes a function back."
+  @spec remove(atom | binary) :: :ok | {:error, ContextError.t()}
+  def remove(name), do: ask({:remove, to_string(name)})
+
+  @doc false
+  def start_link(_arg), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
+
+  @impl true
+  def init(nil) do
+    # Python may know names from before the application was started again.
+    :ok = Native.function_names([])
+    {:ok, :ets.new(__MODULE__, [:named_table, read_concurrency: true])}
+  end
+
+  @impl true
+  def handle_call({:add, name, entry}, _from, table) do
+    new? = :ets.insert_new(table, {name, entry})
+    if new?, do: publish(table), else: :ets.insert(table, {name, entry})
+    {:reply, :ok, table}
+  end
+
+  def handle_call({:remove, name}, _from, table) do
+    :ets.delete(table, name)
+    {:reply, publish(table), table}
+  end
+
+  defp publish(table),
+    do: Native.function_names(for {name, _entry} <- :ets.tab2list(table), do: name)
+
+  defp ask(request) do
+    GenServer.call(__MODULE__, request)
+  catch
+    :exit, {:noproc, _call} ->
+      details = "the application :erlang_python is not started"
+      {:error, %ContextError{reason: :not_found, details: details}}
+  end
+end

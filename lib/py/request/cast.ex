@@ -1,0 +1,65 @@
+defmodule Py.Request.Cast do
+  @moduledoc false
+
+  # Requests that nobody waits for. When one fails, the native side tells `Py.Attendant`, which
+  # has `failed/3` run in a task: what needs another round gets it there, the rest is logged.
+
+  require Logger
+
+  alias Py.{Callback, Native, Request}
+  alias Py.Encoder.Walk
+  alias Py.Request.{Route, Waiting}
+  alias Py.Router.Extension
+
+  @type info :: %{
+          target: Native.target(),
+          scope: Native.scope(),
+          routed?: boolean,
+          caller: pid,
+          leader: pid
+        }
+
+  @doc "What will have to be known of a cast if it fails."
+  @spec info(Native.target(), Native.scope(), boolean) :: info
+  def info(target, scope, routed?) do
+    %{
+      target: target,
+      scope: scope,
+      routed?: routed?,
+      caller: self(),
+      leader: Process.group_leader()
+    }
+  end
+
+  @doc "Does what is left to do about a failed cast."
+  @spec failed(info, Native.op(), Native.reason()) :: :ok
+  def failed(info, op, reason), do: info |> again(op, reason) |> report(op)
+
+  @doc "Runs the function that Python left to its caller."
+  @spec finish(Callback.target(), list) :: :ok
+  def finish(target, args), do: target |> Callback.finish(args) |> report({:schedule, target})
+
+  # Nothing has run yet: there was a struct that has to be encoded here.
+  defp again(info, op, {:conversion, %{reason: :encoder, direction: :to_python}} = reason) do
+    case Walk.op(op) do
+      ^op -> {:error, Request.exception(reason)}
+      encoded -> Waiting.submit(info.target, encoded, info.scope, :term, :infinity)
+    end
+  end
+
+  defp again(%{routed?: routed?}, op, reason) do
+    failed = {:error, Request.exception(reason)}
+    if routed? and Extension.moves?(failed, op), do: Route.in_worker(op), else: failed
+  end
+
+  defp report({:error, error}, op) do
+    Logger.error(["Py.cast of ", name(op), " failed: ", Exception.message(error)])
+  end
+
+  defp report(_done, _op), do: :ok
+
+  defp name({:call, module, function, _args, _kwargs}), do: "#{module}.#{function}"
+  defp name({:call_method, object, method, _args, _kwargs}), do: "#{object.type}.#{method}"
+  defp name({:schedule, target}), do: "the scheduled function #{inspect(target)}"
+  defp name(op), do: inspect(elem(op, 0))
+end

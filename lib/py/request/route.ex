@@ -1,0 +1,250 @@
+defmodule Py.Request.Route do
+  @moduledoc false
+
+  # Where code runs, the first that applies:
+  #
+  #   1. in the context of the option `context:`, in the namespace all its users share;
+  #   2. in the context this process is bound to by `Py.Router.bind_context/1`, likewise;
+  #   3. for `exec`, `eval` and functions of `__main__`: in this process's private namespace,
+  #      which its first `exec` creates. Before that, `eval` gets an empty one;
+  #   4. in the context of an object among the arguments, since objects cannot leave theirs;
+  #   5. in a context of the pool registered for the module;
+  #   6. in a context of the pool `:default`, or, should that meet an extension that refuses
+  #      sub-interpreters, in one of the pool `:worker`.
+  #
+  # With the option `pool:`, that pool takes the place of 5 and 6, and has bindings and
+  # namespaces of its own. Below, `pool` is that option's value and `nil` without it.
+  #
+  # While this process runs a callback, the context that waits for it is taken for 5 and 6 if it
+  # is in that pool, and what goes there by any of these ways is given to the callback. So
+  # processes that all hold a context never wait for each other's.
+
+  alias Py.{Callback, ContextError, Native, Object, Router}
+  alias Py.Context.Remote
+  alias Py.Encoder.Walk
+  alias Py.Request.Waiting
+  alias Py.Router.{Extension, Pool, Registrations}
+
+  @namespace :"$py_namespace"
+
+  @doc "Runs an operation where its options say."
+  @spec run(Native.op(), map, Native.format(), Waiting.how()) :: Waiting.outcome()
+  def run(op, %{context: nil} = options, format, how),
+    do: route(op, options.pool, format, how)
+
+  def run(op, options, format, how) do
+    case Router.resolve(options.context, Map.get(options, :pool) || :default) do
+      {:ok, pid} when is_pid(pid) -> in_given(pid, op, :context, format, how)
+      {:ok, server} -> Remote.run(server, Walk.op(op), format, how)
+      error -> error
+    end
+  end
+
+  @doc "Runs an operation in the context of an object."
+  @spec object(Object.t(), Native.op(), Native.format(), Waiting.how()) :: Waiting.outcome()
+  def object(%Object{ref: ref, context: context}, op, format, how) do
+    # The reference of an object means nothing to another node's library; its context's process
+    # there takes the operation instead.
+    target = if node(context) == node(), do: ref, else: context
+    context |> in_context(target, op, :context, format, how) |> Extension.hint(context, :context)
+  end
+
+  @doc "Runs an operation in the pool `:worker`."
+  @spec in_worker(Native.op()) :: Waiting.outcome()
+  def in_worker(op), do: anywhere(:worker, op, :context, :term, :infinity)
+
+  @doc "Runs an operation where the process's state and the arguments say."
+  @spec route(Native.op(), Pool.name() | nil, Native.format(), Waiting.how()) ::
+          Waiting.outcome()
+  def route(op, pool, format, how)
+
+  def route({:call, main, _function, _args, _kwargs} = op, pool, format, how)
+      when main in [:__main__, "__main__"],
+      do: scoped(op, pool, format, how)
+
+  def route({:call, _module, _function, args, kwargs} = op, pool, format, how) do
+    case Router.bound(pool) || owner(args) || owner(kwargs) do
+      nil -> in_pool(op, pool, :context, format, how)
+      context -> in_given(context, op, :context, format, how)
+    end
+  end
+
+  def route(op, pool, format, how), do: scoped(op, pool, format, how)
+
+  ## Namespaces
+
+  defp scoped(op, pool, format, how) do
+    cond do
+      context = Router.bound(pool) ->
+        in_given(context, op, :context, format, how)
+
+      binding = Process.get(namespace_key(pool)) ->
+        result = in_namespace(binding, op, pool, format, how)
+        Extension.hint(result, elem(binding, 0), :namespace)
+
+      true ->
+        unscoped(op, pool, format, how)
+    end
+  end
+
+  # The first `exec` of a process, or the first since its namespace was lost.
+  defp unscoped({:exec, _code} = op, pool, format, how) do
+    case pool || Registrations.pool(op) do
+      nil ->
+        result = settle(nil, op, pool, format, how)
+
+        if Extension.moves?(result, op),
+          do: settle(:worker, op, pool, format, how),
+          else: result
+
+      home ->
+        home |> settle(op, pool, format, how) |> Extension.hint(home, :pool)
+    end
+  end
+
+  defp unscoped(op, pool, format, how) do
+    case owner(op) do
+      nil -> in_pool(op, pool, :fresh, format, how)
+      context -> in_given(context, op, :fresh, format, how)
+    end
+  end
+
+  # Gives this process a namespace in a context of that pool.
+  defp settle(home, op, pool, format, how) do
+    with {:ok, context} <- settling_place(home) do
+      binding = {context, Native.namespace_new()}
+      Process.put(namespace_key(pool), binding)
+      in_namespace(binding, op, pool, format, how)
+    end
+  end
+
+  defp settling_place(home) do
+    case Callback.innermost(home) do
+      {context, _callback} -> {:ok, context}
+      nil -> Router.idle_context(home || :default)
+    end
+  end
+
+  # A namespace ends with its context. The call at hand says so, since what it relies on is
+  # lost; the next one starts clean.
+  defp in_namespace({context, namespace}, op, pool, format, how) do
+    case in_context(context, context, op, namespace, format, how) do
+      {:error, %ContextError{reason: :closed}} = closed ->
+        Process.delete(namespace_key(pool))
+        closed
+
+      result ->
+        result
+    end
+  end
+
+  defp namespace_key(pool) when pool in [nil, :default], do: @namespace
+  defp namespace_key(pool), do: {@namespace, pool}
+
+  ## Contexts
+
+  defp in_given(context, op, scope, format, how),
+    do:
+      context |> in_context(context, op, scope, format, how) |> Extension.hint(context, :context)
+
+  # Nobody waits for a cast, so it may as well wait for its turn.
+  defp in_context(_context, target, op, scope, format, {:cast, _routed?}),
+    do: Waiting.submit(target, op, scope, format, {:cast, false})
+
+  defp in_context(context, target, op, scope, format, how) do
+    case Callback.open(context) do
+      nil -> Waiting.submit(target, op, scope, format, how)
+      callback -> in_callback(context, callback, op, scope, format, how)
+    end
+  end
+
+  defp in_callback(context, callback, op, scope, format, how) do
+    case Waiting.submit(callback, op, scope, format, how) do
+      {:error, %ContextError{reason: :closed}} = closed ->
+        if Pool.open?(context), do: over(), else: closed
+
+      result ->
+        result
+    end
+  end
+
+  defp over do
+    details = "the Python code that called this function was stopped and no longer waits for it"
+    {:error, %ContextError{reason: :interrupted, details: details}}
+  end
+
+  ## Pools
+
+  defp in_pool(op, nil, scope, format, how) do
+    case Registrations.pool(op) do
+      nil ->
+        result = anywhere(nil, op, scope, format, how)
+
+        if Extension.moves?(result, op),
+          do: anywhere(:worker, op, scope, format, how),
+          else: result
+
+      registered ->
+        in_registered(registered, op, scope, format, how)
+    end
+  end
+
+  defp in_pool(op, pool, scope, format, how),
+    do: pool |> anywhere(op, scope, format, how) |> Extension.hint(pool, :pool)
+
+  defp in_registered(pool, op, scope, format, how) do
+    case Router.bound(pool) do
+      nil -> in_pool(op, pool, scope, format, how)
+      context -> in_given(context, op, :context, format, how)
+    end
+  end
+
+  # The pool is `nil` for what has none of its own: that goes to the pool `:default`.
+  defp anywhere(pool, op, scope, format, {:cast, _routed?}),
+    do: in_slots(pool || :default, op, scope, format, {:cast, pool == nil})
+
+  defp anywhere(pool, op, scope, format, how) do
+    case Callback.innermost(pool) do
+      nil -> in_slots(pool || :default, op, scope, format, how)
+      {context, callback} -> in_callback(context, callback, op, scope, format, how)
+    end
+  end
+
+  defp in_slots(pool, op, scope, format, how),
+    do: in_slots(Router.target(pool), pool, op, scope, format, how)
+
+  defp in_slots(nil, pool, _op, _scope, _format, _how), do: Pool.not_found(pool)
+
+  defp in_slots({slots, _preferred} = target, pool, op, scope, format, how) do
+    case Waiting.submit(target, op, scope, format, how) do
+      {:unopened, index} ->
+        # The process may be on another scheduler by now, but this is the slot that is open.
+        with {:ok, _context} <- Pool.open(pool, index),
+             do: in_slots(Router.target(pool, index), pool, op, scope, format, how)
+
+      :gone ->
+        renew(slots, pool, op, scope, format, how)
+
+      result ->
+        result
+    end
+  end
+
+  # The slot held a context that has just died, and nothing ran. Once it is out of the slots
+  # another one serves.
+  defp renew(slots, pool, op, scope, format, how) do
+    case Pool.renew(pool, slots) do
+      :ok -> in_slots(pool, op, scope, format, how)
+      _unchanged -> {:error, %ContextError{reason: :closed}}
+    end
+  end
+
+  # The context of the first object among arguments, keyword arguments or variables.
+  defp owner([%Object{context: context} | _rest]), do: context
+  defp owner([{_name, %Object{context: context}} | _rest]), do: context
+  defp owner([_other | rest]), do: owner(rest)
+  defp owner(map) when map_size(map) > 0, do: map |> Map.to_list() |> owner()
+  defp owner({:eval, _code, vars}), do: owner(vars)
+  defp owner({:call, _module, _function, args, kwargs}), do: owner(args) || owner(kwargs)
+  defp owner(_none), do: nil
+end

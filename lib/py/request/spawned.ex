@@ -1,0 +1,118 @@
+defmodule Py.Request.Spawned do
+  @moduledoc false
+
+  # Calls whose answer is fetched later. What is needed for that stays in the dictionary of the
+  # process that made the call, so it goes when the process goes, and with it the ticket.
+
+  alias Py.{Callback, ContextError, Error, Native, Request}
+  alias Py.Request.{Route, Waiting}
+  alias Py.Router.Extension
+
+  @spawned :"$py_spawned"
+
+  @unknown "this process has no such call to wait for: it has been awaited already, or another " <>
+             "process made it"
+
+  @doc "Starts an operation; the reference stands for its answer."
+  @spec start(Native.op(), map, Native.format()) :: reference
+  def start(op, options, format) do
+    tag = make_ref()
+    Process.put({@spawned, tag}, {submit(op, options, format, tag), op, options, format})
+    tag
+  end
+
+  @doc "The same for one's own loop: what comes as `{tag, answer}` goes to `settle/4`."
+  @spec submit(Native.op(), map, Native.format(), Native.tag()) ::
+          {:spawned, Native.ticket() | pid} | Request.result()
+  def submit(op, options, format, tag), do: Route.run(op, options, format, {:spawn, tag})
+
+  @doc "The answer of a started call, once."
+  @spec await(reference, timeout | nil) :: Request.result()
+  def await(tag, timeout \\ nil) do
+    case Process.get({@spawned, tag}) do
+      nil ->
+        {:error, %ContextError{reason: :not_found, details: @unknown}}
+
+      {state, op, options, format} ->
+        options = if timeout, do: %{options | timeout: timeout}, else: options
+        result = fetch(state, tag, op, options, format)
+        # Only now, as the ticket has to be held for as long as the answer is waited for.
+        Process.delete({@spawned, tag})
+        result
+    end
+  end
+
+  @doc "The answers of several calls, in their order, within one time for all."
+  @spec await_many([reference], timeout | nil) :: [Request.result()]
+  def await_many(tags, nil), do: Enum.map(tags, &await/1)
+
+  def await_many(tags, timeout) do
+    deadline = Waiting.deadline(timeout)
+    Enum.map(tags, &await(&1, Waiting.left(deadline)))
+  end
+
+  @doc "Stops a started call."
+  @spec cancel(reference) :: :ok
+  def cancel(tag) do
+    with {state, op, options, format} <- Process.get({@spawned, tag}) do
+      with {:spawned, ticket} <- state, do: Waiting.stop(ticket, tag)
+      interrupted = {:error, %ContextError{reason: :interrupted}}
+      Process.put({@spawned, tag}, {interrupted, op, options, format})
+    end
+
+    :ok
+  end
+
+  @doc "What an answer that came as a message comes to."
+  @spec settle(Native.answer() | {:done, Request.result()}, Native.op(), map, Native.format()) ::
+          Request.result()
+  def settle({:ok, _value} = ok, _op, options, _format), do: Request.decode(ok, options)
+
+  def settle({:schedule, target, args}, _op, options, _format),
+    do: target |> Callback.finish(args) |> Request.decode(options)
+
+  # From another node, where the rest has been done.
+  def settle({:done, result}, _op, options, _format), do: Request.decode(result, options)
+
+  # Nothing has run yet: the ordinary way encodes what has to be.
+  def settle(
+        {:error, {:conversion, %{reason: :encoder, direction: :to_python}}},
+        op,
+        options,
+        format
+      ),
+      do: Request.run(op, options, format)
+
+  # And it finds the pool where a refused extension can run, or says what would help.
+  def settle({:error, reason}, op, options, format) do
+    case Request.exception(reason) do
+      %Error{} = error ->
+        if Extension.refusal?(error),
+          do: Request.run(op, options, format),
+          else: {:error, error}
+
+      error ->
+        {:error, error}
+    end
+  end
+
+  defp fetch({:spawned, ticket}, tag, op, %{timeout: timeout} = options, format) do
+    receive do
+      {^tag, answer} -> settle(answer, op, options, format)
+    after
+      timeout -> expire(ticket, tag, op, options, format)
+    end
+  end
+
+  defp fetch(result, _tag, _op, options, _format), do: Request.decode(result, options)
+
+  defp expire(ticket, tag, op, options, format) do
+    case Waiting.stop(ticket, tag) do
+      {:answered, {:ok, _value} = ok} -> settle(ok, op, options, format)
+      {:answered, {:done, _result} = done} -> settle(done, op, options, format)
+      {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> Waiting.timeout()
+      {:answered, {:error, reason}} -> {:error, Request.exception(reason)}
+      _cancelled_or_more_to_do -> Waiting.timeout()
+    end
+  end
+end

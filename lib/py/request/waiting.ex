@@ -1,0 +1,218 @@
+defmodule Py.Request.Waiting do
+  @moduledoc false
+
+  # Hands an operation over and waits for what comes of it. Until the answer is there, the caller
+  # runs the callbacks of its request and writes its output. How the answer is waited for:
+  #
+  #   * `timeout` - in this call, so many milliseconds
+  #   * `{:spawn, tag}` - by `Py.Request.Spawned`, later; here only a ticket comes back
+  #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
+
+  alias Py.{Callback, ContextError, Native, Output, Request}
+  alias Py.Context.Remote
+  alias Py.Encoder.Walk
+  alias Py.Request.Cast
+
+  @type how :: timeout | {:spawn, Native.tag()} | {:cast, routed? :: boolean}
+  @type outcome :: Request.result() | {:spawned, Native.ticket() | pid} | :ok
+
+  @gone [:closed, :not_found]
+
+  @doc """
+  Submits an operation and, unless told otherwise, waits for its answer.
+
+  A pool's slots may also be found wanting: a context has to be opened, or has just died.
+  """
+  @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), how) ::
+          outcome | {:unopened, non_neg_integer} | :gone
+  def submit(target, op, scope, format, {:spawn, tag} = how) do
+    kind = {:spawn, Process.group_leader()}
+
+    case Native.request_submit(target, op, scope, tag, format, kind) do
+      {:wait, ticket} -> {:spawned, ticket}
+      answer -> at_once(answer, target, op, scope, format, how)
+    end
+  end
+
+  def submit(target, op, scope, format, {:cast, routed?} = how) do
+    kind = {:cast, Process.group_leader(), Cast.info(target, scope, routed?)}
+
+    case Native.request_submit(target, op, scope, make_ref(), format, kind) do
+      :ok -> :ok
+      answer -> at_once(answer, target, op, scope, format, how)
+    end
+  end
+
+  def submit(target, op, scope, format, timeout) do
+    # Made in the function that receives, so that the emulator skips all older messages.
+    tag = make_ref()
+
+    case Native.request_submit(target, op, scope, tag, format, :call) do
+      {:ok, _value} = ok ->
+        ok
+
+      {:wait, ticket} ->
+        deadline = deadline(timeout)
+
+        receive do
+          {^tag, {:ok, _value} = ok} ->
+            ok
+
+          {^tag, message} ->
+            heard(message, {ticket, tag, deadline}, {target, op, scope, format})
+        after
+          timeout -> expire(ticket, tag)
+        end
+
+      answer ->
+        at_once(answer, target, op, scope, format, timeout)
+    end
+  end
+
+  @doc "When that much time will be over."
+  @spec deadline(timeout) :: integer | :infinity
+  def deadline(:infinity), do: :infinity
+  def deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
+
+  @doc "How many milliseconds are left until then."
+  @spec left(integer | :infinity) :: timeout
+  def left(:infinity), do: :infinity
+  def left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+
+  @doc "Stops a request; its messages are gone from the mailbox when this returns."
+  @spec stop(Native.ticket() | pid, Native.tag()) :: :cancelled | {:answered, term}
+  def stop(ticket, tag) do
+    case if(is_pid(ticket), do: Remote.cancel(ticket), else: Native.request_cancel(ticket)) do
+      :cancelled -> drain(tag)
+      :replied -> {:answered, last(tag)}
+    end
+  end
+
+  @doc "The error of a request that took too long."
+  @spec timeout() :: {:error, ContextError.t()}
+  def timeout, do: {:error, %ContextError{reason: :timeout}}
+
+  ## What comes back at once
+
+  defp at_once({:ok, _value} = ok, _target, _op, _scope, _format, _how), do: ok
+
+  defp at_once({:error, {:context, reason}}, target, _op, _scope, _format, _how)
+       when reason in @gone and is_tuple(target),
+       do: :gone
+
+  # A pid stands for a context that is or was; only names and places can be wrong.
+  defp at_once({:error, {:context, :not_found}}, _target, _op, _scope, _format, _how),
+    do: {:error, %ContextError{reason: :closed}}
+
+  defp at_once({:error, reason}, target, op, scope, format, how),
+    do: failed(reason, {target, op, scope, format}, how)
+
+  defp at_once({:schedule, function, args}, _target, _op, _scope, _format, _how),
+    do: Callback.finish(function, args)
+
+  defp at_once({:unopened, _index} = unopened, _target, _op, _scope, _format, _how), do: unopened
+
+  # The other node may not know the structs of this one.
+  defp at_once(:remote, target, op, _scope, format, how),
+    do: Remote.run(target, Walk.op(op), format, how)
+
+  ## What comes as a message
+
+  # The ticket is held until the answer is there: a request whose ticket nobody holds is stopped.
+  defp wait({ticket, tag, deadline} = waiting, request) do
+    receive do
+      {^tag, {:ok, _value} = ok} -> ok
+      {^tag, message} -> heard(message, waiting, request)
+    after
+      left(deadline) -> expire(ticket, tag)
+    end
+  end
+
+  defp heard({:error, reason}, {_ticket, _tag, deadline}, request),
+    do: failed(reason, request, left(deadline))
+
+  defp heard({:schedule, function, args}, _waiting, _request), do: Callback.finish(function, args)
+
+  # The time a callback takes counts. When it is over, Python is stopped and gets no reply, or it
+  # might be done before it is stopped.
+  defp heard({:callback, callback, context, function, args}, waiting, request) do
+    {ticket, tag, deadline} = waiting
+    reply = Callback.reply(callback, context, function, args)
+
+    if left(deadline) == 0 do
+      expire(ticket, tag)
+    else
+      Native.callback_reply(callback, reply)
+      wait(waiting, request)
+    end
+  end
+
+  # Endless output must not keep the time from being looked at.
+  defp heard(output, {ticket, tag, deadline} = waiting, request) do
+    attend(output)
+    if left(deadline) == 0, do: expire(ticket, tag), else: wait(waiting, request)
+  end
+
+  defp attend({:output, device, binary}), do: Output.write(device, binary)
+  defp attend({:log, level, text, record}), do: Output.log(level, text, record)
+
+  # Nothing has run yet: there was a struct that has to be encoded here.
+  defp failed(
+         {:conversion, %{reason: :encoder, direction: :to_python}} = reason,
+         {target, op, scope, format},
+         how
+       ) do
+    case Walk.op(op) do
+      ^op -> {:error, Request.exception(reason)}
+      encoded -> submit(target, encoded, scope, format, how)
+    end
+  end
+
+  defp failed(reason, _request, _how), do: {:error, Request.exception(reason)}
+
+  ## What comes too late
+
+  # Either this process cancels the request, or its answer has been sent and is taken: nothing
+  # late is ever left in the mailbox.
+  defp expire(ticket, tag) do
+    case stop(ticket, tag) do
+      {:answered, {:ok, _value} = ok} -> ok
+      {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> timeout()
+      {:answered, {:error, reason}} -> {:error, Request.exception(reason)}
+      _cancelled_or_more_to_do -> timeout()
+    end
+  end
+
+  defp drain(tag) do
+    receive do
+      {^tag, message} ->
+        late(message)
+        drain(tag)
+    after
+      0 -> :cancelled
+    end
+  end
+
+  defp last(tag) do
+    receive do
+      {^tag, message} ->
+        if elem(message, 0) in [:ok, :error, :schedule, :done] do
+          message
+        else
+          late(message)
+          last(tag)
+        end
+    end
+  end
+
+  # What was printed before the time was over is still shown; nothing is begun any more.
+  defp late({:callback, callback, _context, :flush, _args}),
+    do: Native.callback_reply(callback, {:ok, nil})
+
+  defp late({:callback, callback, _context, _target, _args}),
+    do: Callback.refuse(callback, "the caller no longer waits")
+
+  defp late({:output, _device, _binary} = output), do: attend(output)
+  defp late({:log, _level, _text, _record} = log), do: attend(log)
+  defp late(_answer), do: :ok
+end

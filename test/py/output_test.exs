@@ -1,0 +1,152 @@
+defmodule Py.OutputTest do
+  # What is logged and written to standard error is everyone's.
+  use Py.Case, async: false
+
+  import ExUnit.CaptureIO
+
+  alias Py.Case.Records
+  alias Py.Context
+
+  defp logged do
+    id = Records.start()
+    on_exit(fn -> Records.stop(id) end)
+  end
+
+  describe "print" do
+    test "reaches the group leader of the caller, as a test sees it" do
+      assert capture_io(fn -> Py.eval("print('hello', 'there')") end) == "hello there\n"
+      assert capture_io(fn -> Py.exec("import sys\nsys.stdout.write('a')") end) == "a"
+      assert capture_io(fn -> Py.call(:builtins, :print, [1], kwargs: [end: ""]) end) == "1"
+    end
+
+    test "keeps everything that is printed, in order" do
+      text = capture_io(fn -> Py.exec("for n in range(10_000): print(n)") end)
+      assert text == Enum.map_join(0..9_999, &"#{&1}\n")
+    end
+
+    test "is not cut at NUL, and knows all characters" do
+      assert capture_io(fn -> Py.eval("print('a\\0b')") end) == "a\0b\n"
+      assert capture_io(fn -> Py.eval("print('añ漢🐍')") end) == "añ漢🐍\n"
+      long = String.duplicate("x", 200_000)
+      assert capture_io(fn -> Py.eval("print(long)", %{long: long}) end) == long <> "\n"
+    end
+
+    test "shows bytes that are no text as such" do
+      code = "import sys\nsys.stdout.buffer.write(b'a\\xffb\\n')"
+      assert capture_io(fn -> Py.exec(code) end) == "a\uFFFDb\n"
+    end
+
+    test "has come out when the call returns, and before its callbacks" do
+      fun = fn -> IO.write("two ") end
+      code = "print('one', end=' ')\nfun()\nprint('three')"
+      assert capture_io(fn -> Py.eval(code, %{fun: fun}) end) == "one two three\n"
+    end
+
+    test "of spawned calls reaches the caller's group leader too" do
+      text =
+        capture_io(fn ->
+          {:ok, nil} = Py.await(Py.spawn_call(:builtins, :print, ["spawned"]))
+        end)
+
+      assert text == "spawned\n"
+    end
+
+    test "of Python threads comes with the call that waits for them" do
+      code = """
+      import threading
+      threads = [threading.Thread(target=print, args=("line",)) for _ in range(8)]
+      for thread in threads: thread.start()
+      for thread in threads: thread.join()
+      """
+
+      text = capture_io(fn -> Py.exec(code) end)
+      assert text == String.duplicate("line\n", 8)
+    end
+
+    test "that never ends does not keep the time from running out" do
+      code = "while True: print('again')"
+      text = capture_io(fn -> send(self(), Py.exec(code, timeout: 50)) end)
+      assert_received {:error, %Py.ContextError{reason: :timeout}}
+      assert text =~ "again"
+      assert Process.info(self(), :messages) == {:messages, []}
+    end
+  end
+
+  describe "standard error" do
+    test "has what Python writes there, warnings included" do
+      code = "import sys, warnings\nprint('oops', file=sys.stderr)\nwarnings.warn('careful')"
+      text = capture_io(:stderr, fn -> Py.exec(code) end)
+      assert text =~ "oops\n"
+      assert text =~ "UserWarning: careful"
+    end
+  end
+
+  describe "logging" do
+    test "reaches Logger with level, module, function, file and line" do
+      logged()
+
+      :ok =
+        Py.exec("""
+        import logging
+        def act():
+            logging.getLogger("shop.orders").warning("%s is low", "stock")
+        act()
+        """)
+
+      assert_receive {:logged, :warning, text, metadata}, 5_000
+      assert text =~ "stock is low"
+      assert %{py_logger: "shop.orders", function: "act", line: 3, file: "<exec>"} = metadata
+    end
+
+    test "has the metadata of the process that called" do
+      logged()
+      Logger.metadata(request_id: "r2")
+      :ok = Py.exec("import logging\nlogging.getLogger().error('failed')")
+      assert_receive {:logged, :error, "failed", %{request_id: "r2"}}, 5_000
+    end
+
+    test "has the traceback of an exception" do
+      logged()
+
+      code =
+        "import logging\ntry:\n    1 / 0\nexcept ArithmeticError:\n    logging.exception('sum')"
+
+      :ok = Py.exec(code)
+      assert_receive {:logged, :error, text, _metadata}, 5_000
+      assert text =~ "ZeroDivisionError: division by zero"
+    end
+
+    test "has the levels of Logger" do
+      logged()
+
+      for {name, level} <- [
+            critical: :critical,
+            error: :error,
+            warning: :warning,
+            info: :info,
+            debug: :debug
+          ] do
+        context = start_context()
+
+        :ok =
+          Context.exec(context, """
+          import logging
+          logging.basicConfig(level=logging.DEBUG, force=True)
+          logging.#{name}("as #{name}")
+          """)
+
+        text = "as #{name}"
+        assert_receive {:logged, ^level, ^text, _metadata}, 5_000
+      end
+    end
+  end
+
+  describe "standard input" do
+    test "does not exist, and Python says so" do
+      for code <- ["input()", "import sys\nsys.stdin.read()"] do
+        assert {:error, %Py.Error{} = error} = Py.eval(code)
+        assert error.message =~ "stdin"
+      end
+    end
+  end
+end

@@ -1,0 +1,190 @@
+defmodule Py.SpawnTest do
+  use Py.Case, async: true
+
+  alias Py.Case.Records
+  alias Py.{Context, ContextError, Error}
+
+  defp messages, do: Process.info(self(), :messages)
+
+  describe "spawn_call and await" do
+    test "give what call gives" do
+      ref = Py.spawn_call(:math, :sqrt, [16])
+      assert is_reference(ref)
+      assert Py.await(ref) == {:ok, 4.0}
+
+      assert {:error, %Error{type: "ValueError"}} = Py.await(Py.spawn_call(:math, :sqrt, [-1]))
+
+      ref = Py.spawn_call(:builtins, :sorted, [[1, 2]], kwargs: [reverse: true], return: :object)
+      assert {:ok, %Py.Object{type: "list"} = list} = Py.await(ref)
+      assert Py.await(Py.spawn_call(list, :index, [1])) == {:ok, 1}
+      assert messages() == {:messages, []}
+    end
+
+    test "encode structs and find a pool like call" do
+      money = %Py.Case.Money{amount: 3, currency: :eur}
+      assert Py.await(Py.spawn_call(:builtins, :list, [money])) == {:ok, [3, "eur"]}
+    end
+
+    test "may be awaited in any order" do
+      refs = for n <- 1..50, do: Py.spawn_call(:math, :factorial, [n])
+      expected = for n <- 1..50, do: {:ok, Enum.product(1..n)}
+      assert refs |> Enum.reverse() |> Enum.map(&Py.await/1) |> Enum.reverse() == expected
+      assert Py.await_many(for n <- 1..50, do: Py.spawn_call(:math, :factorial, [n])) == expected
+    end
+
+    test "stop the call when the time is over, and leave no message" do
+      context = start_context()
+      held = occupy(context)
+      ref = Py.spawn_call(:math, :sqrt, [16], context: context)
+      assert Py.await(ref, 10) == {:error, %ContextError{reason: :timeout}}
+      assert {:ok, ""} = release(held)
+      assert Context.eval(context, "1") == {:ok, 1}
+      assert messages() == {:messages, []}
+    end
+
+    test "say so when there is nothing to wait for" do
+      ref = Py.spawn_call(:math, :sqrt, [16])
+      assert {:error, %ContextError{reason: :not_found} = error} = other_process(ref)
+      assert Exception.message(error) =~ "another process"
+      assert Py.await(ref) == {:ok, 4.0}
+      assert {:error, %ContextError{reason: :not_found} = error} = Py.await(ref)
+      assert Exception.message(error) =~ "already"
+      assert {:error, %ContextError{reason: :not_found}} = Py.await(make_ref())
+    end
+
+    defp other_process(ref), do: Task.await(Task.async(fn -> Py.await(ref) end))
+
+    test "answer :closed when the context ends" do
+      context = start_context()
+      held = occupy(context)
+      ref = Py.spawn_call(:math, :sqrt, [16], context: context)
+      stopping = Task.async(fn -> Context.stop(context) end)
+      assert Py.await(ref) == {:error, %ContextError{reason: :closed}}
+      release(held)
+      Task.await(stopping, 20_000)
+
+      assert Py.await(Py.spawn_call(:math, :sqrt, [16], context: context)) ==
+               {:error, %ContextError{reason: :closed}}
+    end
+
+    test "stop the call when its process dies" do
+      context = start_context()
+      parent = self()
+
+      caller =
+        spawn(fn ->
+          Py.spawn_call(:builtins, :exec, ["while True: pass", %{}], context: context)
+          send(parent, :spawned)
+          receive do: (:never -> :ok)
+        end)
+
+      assert_receive :spawned, 5_000
+      kill(caller)
+      assert Context.eval(context, "1", %{}, timeout: 10_000) == {:ok, 1}
+    end
+  end
+
+  describe "cancel" do
+    test "stops what runs and what waits" do
+      context = start_context()
+      endless = Py.spawn_call(:builtins, :exec, ["while True: pass", %{}], context: context)
+      waiting = Py.spawn_call(:math, :sqrt, [16], context: context)
+      assert Py.cancel(waiting) == :ok
+      assert Py.cancel(endless) == :ok
+      assert Py.await(endless) == {:error, %ContextError{reason: :interrupted}}
+      assert Py.await(waiting) == {:error, %ContextError{reason: :interrupted}}
+      assert Context.eval(context, "1") == {:ok, 1}
+      assert messages() == {:messages, []}
+    end
+
+    test "of a call that is done or unknown changes nothing else" do
+      ref = Py.spawn_call(:math, :sqrt, [16])
+      {:ok, 4.0} = Py.await(ref)
+      assert Py.cancel(ref) == :ok
+      assert Py.cancel(make_ref()) == :ok
+      assert messages() == {:messages, []}
+    end
+  end
+
+  describe "cast" do
+    test "runs in order, and nobody hears of it" do
+      context = start_context()
+      :ok = Context.exec(context, "seen = []\nadd = seen.append")
+      for n <- 1..200, do: :ok = Py.cast(:__main__, :add, [n], context: context)
+      assert Context.eval(context, "seen == list(range(1, 201))") == {:ok, true}
+      assert messages() == {:messages, []}
+    end
+
+    test "says at once what cannot be" do
+      context = start_context()
+      Context.stop(context)
+
+      assert Py.cast(:math, :sqrt, [1], context: context) ==
+               {:error, %ContextError{reason: :closed}}
+
+      assert {:error, %ContextError{reason: :not_found}} =
+               Py.cast(:math, :sqrt, [1], pool: :nobody)
+    end
+
+    test "encodes structs" do
+      context = start_context()
+      :ok = Context.exec(context, "seen = []\nadd = seen.append")
+      money = %Py.Case.Money{amount: 3, currency: :eur}
+      :ok = Py.cast(:__main__, :add, [money], context: context)
+      assert eventually(fn -> Context.eval(context, "seen") == {:ok, [{3, "eur"}]} end)
+    end
+
+    test "logs what fails" do
+      id = Records.start()
+      on_exit(fn -> Records.stop(id) end)
+      :ok = Py.cast(:math, :sqrt, [-1.25])
+      assert_receive {:logged, :error, "Py.cast of math.sqrt failed: " <> text, _metadata}, 5_000
+      assert text =~ "ValueError"
+    end
+  end
+
+  describe "parallel" do
+    test "answers in order, errors included" do
+      assert [{:ok, 2.0}, {:error, %Error{type: "ValueError"}}, {:ok, [2, 1]}] =
+               Py.parallel([
+                 {:math, :sqrt, [4]},
+                 {:math, :sqrt, [-1]},
+                 {:builtins, :sorted, [[1, 2]], [kwargs: [reverse: true]]}
+               ])
+
+      assert Py.parallel([]) == []
+    end
+
+    test "has one time for all" do
+      [one, two] = [start_context(), start_context()]
+
+      endless =
+        for context <- [one, two],
+            do: {:builtins, :exec, ["while True: pass", %{}], [context: context]}
+
+      timeout = {:error, %ContextError{reason: :timeout}}
+      assert Py.parallel(endless, timeout: 50) == [timeout, timeout]
+      for context <- [one, two], do: assert(Context.eval(context, "1") == {:ok, 1})
+      assert messages() == {:messages, []}
+    end
+  end
+
+  describe "as:" do
+    alias Py.Case.Point
+
+    test "makes structs of maps and of lists of them" do
+      assert Py.eval("{'x': 1, 'z': 3}", %{}, as: Point) == {:ok, %Point{x: 1, y: nil}}
+
+      assert Py.eval("[{'x': n, 'y': n} for n in range(2)]", %{}, as: Point) ==
+               {:ok, [%Point{x: 0, y: 0}, %Point{x: 1, y: 1}]}
+
+      assert Py.eval("None", %{}, as: Point) == {:ok, nil}
+    end
+
+    test "applies a function" do
+      assert Py.call(:math, :sqrt, [16], as: &trunc/1) == {:ok, 4}
+      assert Py.await(Py.spawn_call(:math, :sqrt, [16], as: &trunc/1)) == {:ok, 4}
+      assert {:error, %Error{}} = Py.call(:math, :sqrt, [-1], as: &trunc/1)
+    end
+  end
+end

@@ -1,0 +1,68 @@
+defmodule Py.Case.Flights do
+  @moduledoc """
+  Stops the application with work in flight, again and again. It is meant for a BEAM of its own:
+  see `Py.Child`.
+  """
+
+  @calls 100
+  @streams 10
+  @callbacks 10
+
+  @doc "The kinds of answers there were, and what was left in the mailboxes of the callers."
+  @spec run(pos_integer) :: {%{atom => pos_integer}, [term]}
+  def run(rounds) do
+    Logger.configure(level: :none)
+    {answers, left} = Enum.unzip(Enum.flat_map(1..rounds, fn _ -> round() end))
+    {answers |> Enum.concat() |> Enum.frequencies(), Enum.concat(left)}
+  end
+
+  defp round do
+    parent = self()
+
+    works =
+      List.duplicate(&call/0, @calls) ++
+        List.duplicate(&stream/0, @streams) ++ List.duplicate(&callback/0, @callbacks)
+
+    flying =
+      for work <- works do
+        Task.async(fn ->
+          send(parent, :flying)
+          answers = fly(work, [])
+          {answers, self() |> Process.info(:messages) |> elem(1)}
+        end)
+      end
+
+    for _ <- flying, do: receive(do: (:flying -> :ok))
+    :ok = Application.stop(:erlang_python)
+    results = Task.await_many(flying, 60_000)
+    {:ok, _} = Application.ensure_all_started(:erlang_python)
+    {:ok, 2} = Py.eval("1 + 1")
+    results
+  end
+
+  # Until it meets the end.
+  defp fly(work, answers) do
+    case work.() do
+      :ok -> fly(work, [:ok])
+      reason -> [reason | answers]
+    end
+  end
+
+  defp call, do: kind(Py.call(:builtins, :sum, [[1, 2, 3]]))
+
+  defp callback do
+    inner = fn -> Py.call!(:math, :sqrt, [16]) end
+    kind(Py.eval("[fun() for _ in range(3)]", %{fun: inner}))
+  end
+
+  defp stream do
+    Py.stream(:builtins, :range, [1_000], batch: 10) |> Stream.run()
+  rescue
+    error in [Py.ContextError, Py.Error] -> kind({:error, error})
+  end
+
+  defp kind({:ok, _value}), do: :ok
+  defp kind({:error, %Py.ContextError{reason: reason}}), do: reason
+  defp kind({:error, %Py.Error{type: "erlang.CallbackError"}}), do: :callback
+  defp kind({:error, %error{}}), do: error
+end
