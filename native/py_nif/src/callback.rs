@@ -128,10 +128,7 @@ pub fn cast<'py>(
     args: &Object<'py>,
 ) -> Outcome<'py, ()> {
     let call = call_term(converter, target, Some(args))?;
-    let ticket = match current {
-        Some(current) => Some(Arc::clone(current.ticket)),
-        None => current::probable(converter.entry),
-    };
+    let ticket = current::ticket(converter, current);
     attendant::tell(|env| {
         let [target, args] = call.pair(env);
         (atoms::cast(), attendant::caller(env, ticket.as_ref()), target, args).encode(env)
@@ -179,10 +176,7 @@ fn send(
             })
         }
         _ => {
-            let ticket = match current {
-                Some(current) => Some(Arc::clone(current.ticket)),
-                None => current::probable(converter.entry),
-            };
+            let ticket = current::ticket(converter, current);
             attendant::tell(|env| {
                 let [target, args] = call.pair(env);
                 let caller = attendant::caller(env, ticket.as_ref());

@@ -76,9 +76,13 @@ pub fn speak<R>(
     })?
 }
 
-/// The request for which a thread without one most likely works.
-pub fn probable(entry: &Entry) -> Option<Arc<Ticket>> {
-    entry.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+/// The request that a function of `_erlang` speaks for. A thread without one most likely works
+/// for the one that runs in its context.
+pub fn ticket(converter: &Converter<'_>, current: Option<&Current<'_>>) -> Option<Arc<Ticket>> {
+    match current {
+        Some(current) => Some(Arc::clone(current.ticket)),
+        None => converter.entry.current.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+    }
 }
 
 fn converter<'py>(

@@ -111,7 +111,7 @@ fn send(current: &Current<'_>, device: Device, data: &[u8]) {
 }
 
 fn from_guest(converter: &Converter<'_>, device: Device, data: &[u8]) {
-    let ticket = current::probable(converter.entry);
+    let ticket = current::ticket(converter, None);
     attendant::remember_guest(ticket.as_ref());
     to_attendant(ticket.as_ref(), device, data);
 }
@@ -145,10 +145,7 @@ pub fn log<'py>(
             });
         }
         _ => {
-            let ticket = match current {
-                Some(current) => Some(Arc::clone(current.ticket)),
-                None => current::probable(converter.entry),
-            };
+            let ticket = current::ticket(converter, current);
             attendant::tell(|env| {
                 let [text, metadata] = record.pair(env);
                 let caller = attendant::caller(env, ticket.as_ref());

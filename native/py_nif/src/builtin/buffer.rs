@@ -8,7 +8,7 @@ use pyo3_ffi as ffi;
 use rustler::sys::{enif_alloc_env, enif_free_env, enif_make_copy, ErlNifEnv};
 use rustler::{Binary, Env, Term};
 
-use super::opaque::slot;
+use super::opaque::{heap_type, slot};
 
 /// An instance. Its environment keeps the binary alive, and with it the bytes at `data`.
 #[repr(C)]
@@ -22,22 +22,14 @@ struct Buffer {
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let mut slots = [
+    let slots = [
         slot(ffi::Py_tp_new, super::refuse_new as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
         slot(ffi::Py_bf_getbuffer, get_buffer as *mut c_void),
         slot(0, ptr::null_mut()),
     ];
-    let mut spec = ffi::PyType_Spec {
-        name: c"_erlang.Buffer".as_ptr(),
-        basicsize: size_of::<Buffer>() as c_int,
-        itemsize: 0,
-        flags: ffi::Py_TPFLAGS_DEFAULT as u32,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the spec and its slots outlive the call, which copies what it needs; the name is
-    // static.
-    unsafe { ffi::PyType_FromModuleAndSpec(module, &mut spec, ptr::null_mut()) }
+    // SAFETY: the caller's promise, and an instance is laid out as `Buffer`.
+    unsafe { heap_type::<Buffer, 4>(module, c"_erlang.Buffer", slots) }
 }
 
 /// A read-only `memoryview` of the binary `term`. Binaries above 64 bytes are shared, not copied.

@@ -22,10 +22,10 @@ struct Opaque {
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(
     module: *mut ffi::PyObject,
-    name: &CStr,
+    name: &'static CStr,
     special: ffi::PyType_Slot,
 ) -> *mut ffi::PyObject {
-    let mut slots = [
+    let slots = [
         slot(ffi::Py_tp_new, super::refuse_new as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
         slot(ffi::Py_tp_hash, hash as *mut c_void),
@@ -34,9 +34,23 @@ pub unsafe fn make_type(
         special,
         slot(0, ptr::null_mut()),
     ];
+    // SAFETY: the caller's promise, and an instance is laid out as `Opaque`.
+    unsafe { heap_type::<Opaque, 7>(module, name, slots) }
+}
+
+/// A new type of this interpreter, with instances that are laid out as `T`.
+///
+/// # Safety
+/// Attached; `module` is the module that the type is for, `T` begins with a `PyObject`, and the
+/// slots fit it. The last one is all zero.
+pub unsafe fn heap_type<T, const N: usize>(
+    module: *mut ffi::PyObject,
+    name: &'static CStr,
+    mut slots: [ffi::PyType_Slot; N],
+) -> *mut ffi::PyObject {
     let mut spec = ffi::PyType_Spec {
         name: name.as_ptr(),
-        basicsize: size_of::<Opaque>() as c_int,
+        basicsize: size_of::<T>() as c_int,
         itemsize: 0,
         flags: ffi::Py_TPFLAGS_DEFAULT as u32,
         slots: slots.as_mut_ptr(),

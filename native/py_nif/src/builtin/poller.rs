@@ -11,7 +11,7 @@ use py_host::poller::{Failed, Interest, Ready};
 use py_host::{Attached, Object, Poller, Raised};
 use pyo3_ffi as ffi;
 
-use super::opaque::slot;
+use super::opaque::{heap_type, slot};
 use super::{method, Methods};
 use crate::current;
 
@@ -40,22 +40,14 @@ static METHODS: Methods<8> = Methods([
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let mut slots = [
+    let slots = [
         slot(ffi::Py_tp_new, new as *mut c_void),
         slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
         slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
         slot(0, ptr::null_mut()),
     ];
-    let mut spec = ffi::PyType_Spec {
-        name: c"_erlang.Poller".as_ptr(),
-        basicsize: size_of::<Instance>() as c_int,
-        itemsize: 0,
-        flags: ffi::Py_TPFLAGS_DEFAULT as u32,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the spec and its slots outlive the call, which copies what it needs; the name is
-    // static.
-    unsafe { ffi::PyType_FromModuleAndSpec(module, &mut spec, ptr::null_mut()) }
+    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
+    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Poller", slots) }
 }
 
 unsafe extern "C" fn new(

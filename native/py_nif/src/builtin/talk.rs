@@ -76,11 +76,7 @@ pub unsafe extern "C" fn whereis(
     name: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with a live argument.
-    let (py, name) = unsafe {
-        let py = Attached::assume();
-        (py, Object::from_borrowed(py, name))
-    };
-    speak(py, |converter, _current| message::whereis(converter, &name))
+    unsafe { of_one(name, message::whereis) }
 }
 
 /// `self_()`
@@ -91,10 +87,7 @@ pub unsafe extern "C" fn own_pid(
     // SAFETY: CPython calls us attached.
     let py = unsafe { Attached::assume() };
     speak(py, |converter, current| {
-        let ticket = match current {
-            Some(current) => Some(Arc::clone(current.ticket)),
-            None => current::probable(converter.entry),
-        };
+        let ticket = current::ticket(converter, current);
         let pid = ticket.map_or(converter.entry.pid, |ticket| ticket.address.caller);
         message::pid_object(converter, &pid)
     })
@@ -221,11 +214,7 @@ pub unsafe extern "C" fn to_binary(
     object: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with a live argument.
-    let (py, object) = unsafe {
-        let py = Attached::assume();
-        (py, Object::from_borrowed(py, object))
-    };
-    speak(py, |converter, _current| message::to_binary(converter, &object))
+    unsafe { of_one(object, message::to_binary) }
 }
 
 /// `from_binary(data)`
@@ -234,11 +223,7 @@ pub unsafe extern "C" fn from_binary(
     data: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with a live argument.
-    let (py, data) = unsafe {
-        let py = Attached::assume();
-        (py, Object::from_borrowed(py, data))
-    };
-    speak(py, |converter, _current| message::from_binary(converter, &data))
+    unsafe { of_one(data, message::from_binary) }
 }
 
 /// Calling an `erlang.Fun`.
@@ -259,6 +244,20 @@ pub unsafe extern "C" fn call_fun(
             callback::ask(converter, current, Target::Fun(fun), Some(&args))
         })
     }
+}
+
+/// # Safety
+/// Attached; the argument is alive.
+unsafe fn of_one(
+    argument: *mut ffi::PyObject,
+    work: for<'py> fn(&Converter<'py>, &Object<'py>) -> Answer<'py>,
+) -> *mut ffi::PyObject {
+    // SAFETY: the caller's promise.
+    let py = unsafe { Attached::assume() };
+    speak(py, |converter, _current| {
+        // SAFETY: as above.
+        work(converter, &unsafe { Object::from_borrowed(converter.py, argument) })
+    })
 }
 
 /// # Safety
