@@ -65,10 +65,11 @@ defmodule Py.Modes.TalkingTest do
 
       test "an exception crosses both ways", %{context: context} do
         raises = fn -> raise ArgumentError, "from Elixir" end
-        caught = "try:\n    f()\nexcept erlang.CallbackError as error:\n    text = str(error)\ntext"
 
-        assert {:ok, text} =
-                 Py.eval("import erlang\n" <> caught, %{f: raises}, context: context)
+        caught =
+          "try:\n    f()\nexcept erlang.CallbackError as error:\n    text = str(error)\ntext"
+
+        assert {:ok, text} = Py.eval("import erlang\n" <> caught, %{f: raises}, context: context)
 
         assert text =~ "from Elixir"
         inner = fn -> Py.eval!("1 / 0", %{}, context: context) end
@@ -92,7 +93,8 @@ defmodule Py.Modes.TalkingTest do
       test "what is printed comes before the answer", %{context: context} do
         output =
           capture_io(fn ->
-            :ok = Context.exec(context, "for n in range(3): print('line', n)\nprint('end', end='')")
+            :ok =
+              Context.exec(context, "for n in range(3): print('line', n)\nprint('end', end='')")
           end)
 
         assert output == "line 0\nline 1\nline 2\nend"

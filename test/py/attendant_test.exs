@@ -3,6 +3,7 @@ defmodule Py.AttendantTest do
 
   import ExUnit.CaptureIO
 
+  alias Py.Attendant.Devices
   alias Py.Case.Records
 
   # What the native side would send.
@@ -16,8 +17,7 @@ defmodule Py.AttendantTest do
         tell({:output, leader, nil, :stdout, "a"})
         tell({:output, nil, self(), :stdout, "b"})
         tell({:output, leader, self(), :stdout, <<"c", 255>>})
-        # The device has what was sent to it before this write of one's own.
-        done()
+        assert eventually(fn -> Devices.quiet?(done().devices) end)
         IO.write("d")
       end)
 
@@ -30,7 +30,7 @@ defmodule Py.AttendantTest do
     for device <- [deaf, gone], do: tell({:output, device, nil, :stdout, "x"})
     assert done()
     kill(deaf)
-    assert eventually(fn -> MapSet.size(done().devices.pending) == 0 end)
+    assert eventually(fn -> Devices.quiet?(done().devices) end)
   end
 
   test "sends to names and aliases, and survives those that lead nowhere" do

@@ -4,7 +4,7 @@ defmodule Py.FaultTest do
   alias Py.{Child, Context, ContextError, Error}
   alias Py.Case.Flights
 
-  @moduletag timeout: 600_000
+  @moduletag timeout: 1_200_000
 
   # Runs something in a process of its own that says when it has begun and never ends by itself.
   defp begin(work) do
@@ -97,7 +97,7 @@ defmodule Py.FaultTest do
       @tag tag
       test "#{mode}: the application stops with work in flight, #{rounds} times" do
         rounds = unquote(rounds)
-        options = [config: [mode: unquote(mode), num_contexts: 2], timeout: 500_000]
+        options = [config: [mode: unquote(mode), num_contexts: 2], timeout: 1_000_000]
         assert {:ok, {answers, left}, output} = Child.run({Flights, :run, [rounds]}, options)
         assert left == [], output
         assert Map.keys(answers) -- [:ok, :closed, :not_found, :interrupted, :callback] == []

@@ -88,6 +88,59 @@ defmodule Py.LeakTest do
     assert growth(fn -> run.(10_000) end) < 16 * @megabyte
   end
 
+  test "100,000 callbacks, spawned calls and casts keep memory flat" do
+    context = start_context()
+
+    :ok =
+      Py.exec("def often(fun, count):\n    for _ in range(count): fun('x' * 100)",
+        context: context
+      )
+
+    options = [context: context]
+
+    run = fn n ->
+      isolated(fn ->
+        {:ok, nil} = Py.call(:__main__, :often, [fn text -> [text] end, n], options)
+
+        for _ <- 1..div(n, 100) do
+          refs = for _ <- 1..100, do: Py.spawn_call(:builtins, :len, [[1, 2]], options)
+          for ref <- refs, do: {:ok, 2} = Py.await(ref)
+          for _ <- 1..100, do: :ok = Py.cast(:builtins, :len, [[1, 2]], options)
+          {:ok, 1} = Py.eval("1", %{}, options)
+        end
+      end)
+    end
+
+    run.(20_000)
+    assert growth(fn -> run.(100_000) end) < 8 * @megabyte
+  end
+
+  test "2,000 streams, half of them left early, leave nothing behind in Python" do
+    context = start_context()
+    :ok = Py.exec("import gc", context: context)
+
+    run = fn n ->
+      isolated(fn ->
+        for number <- 1..n do
+          stream = Py.stream(:builtins, :iter, [Enum.to_list(1..50)], context: context, batch: 10)
+          Enum.take(stream, if(rem(number, 2) == 0, do: 5, else: 100))
+        end
+      end)
+    end
+
+    held = fn ->
+      objects = Py.eval!("gc.collect()\nlen(gc.get_objects())", %{}, context: context)
+      {:ok, %{objects: handles}} = Py.Context.info(context)
+      objects + handles
+    end
+
+    run.(200)
+    held.()
+    before = held.()
+    run.(2_000)
+    assert eventually(fn -> held.() - before < 200 end)
+  end
+
   test "100 contexts opened and closed again, twice, leave no thread and no descriptor" do
     open_and_close(100)
     {threads, descriptors} = {threads(), descriptors()}

@@ -26,6 +26,8 @@ defmodule Py.Case.Flights do
     flying =
       for work <- works do
         Task.async(fn ->
+          # Only now is it sure to be in flight when the application stops.
+          :ok = work.()
           send(parent, :flying)
           answers = fly(work, [])
           {answers, self() |> Process.info(:messages) |> elem(1)}

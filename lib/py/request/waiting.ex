@@ -18,6 +18,9 @@ defmodule Py.Request.Waiting do
 
   @gone [:closed, :not_found]
 
+  # Bytes of output that are written together, at most.
+  @at_once 65_536
+
   @doc """
   Submits an operation and, unless told otherwise, waits for its answer.
 
@@ -59,7 +62,7 @@ defmodule Py.Request.Waiting do
             ok
 
           {^tag, message} ->
-            heard(message, {ticket, tag, deadline}, {target, op, scope, format})
+            heard(message, tag, ticket, deadline, {target, op, scope, format})
         after
           timeout -> expire(ticket, tag)
         end
@@ -119,39 +122,56 @@ defmodule Py.Request.Waiting do
   ## What comes as a message
 
   # The ticket is held until the answer is there: a request whose ticket nobody holds is stopped.
-  defp wait({ticket, tag, deadline} = waiting, request) do
+  # The tag is an argument of its own all along, so that older messages are skipped here, too.
+  defp wait(tag, ticket, deadline, request) do
     receive do
       {^tag, {:ok, _value} = ok} -> ok
-      {^tag, message} -> heard(message, waiting, request)
+      {^tag, message} -> heard(message, tag, ticket, deadline, request)
     after
       left(deadline) -> expire(ticket, tag)
     end
   end
 
-  defp heard({:error, reason}, {_ticket, _tag, deadline}, request),
+  defp heard({:error, reason}, _tag, _ticket, deadline, request),
     do: failed(reason, request, left(deadline))
 
-  defp heard({:schedule, function, args}, _waiting, _request), do: Callback.finish(function, args)
+  defp heard({:schedule, function, args}, _tag, _ticket, _deadline, _request),
+    do: Callback.finish(function, args)
 
   # The time a callback takes counts. When it is over, Python is stopped and gets no reply, or it
   # might be done before it is stopped.
-  defp heard({:callback, callback, context, function, args}, waiting, request) do
-    {ticket, tag, deadline} = waiting
+  defp heard({:callback, callback, context, function, args}, tag, ticket, deadline, request) do
     reply = Callback.reply(callback, context, function, args)
 
     if left(deadline) == 0 do
       expire(ticket, tag)
     else
       Native.callback_reply(callback, reply)
-      wait(waiting, request)
+      wait(tag, ticket, deadline, request)
     end
   end
 
   # Endless output must not keep the time from being looked at.
-  defp heard(output, {ticket, tag, deadline} = waiting, request) do
-    attend(output)
-    if left(deadline) == 0, do: expire(ticket, tag), else: wait(waiting, request)
+  defp heard(output, tag, ticket, deadline, request) do
+    output |> more(tag) |> attend()
+    if left(deadline) == 0, do: expire(ticket, tag), else: wait(tag, ticket, deadline, request)
   end
+
+  # What has been printed in the meantime is written in one go. It may overtake a record of
+  # `logging`, which goes elsewhere, but no callback, for which Python waits.
+  defp more({:output, device, binary}, tag), do: more(device, [binary], byte_size(binary), tag)
+  defp more(other, _tag), do: other
+
+  defp more(device, parts, size, tag) when size < @at_once do
+    receive do
+      {^tag, {:output, ^device, binary}} ->
+        more(device, [parts | binary], size + byte_size(binary), tag)
+    after
+      0 -> {:output, device, IO.iodata_to_binary(parts)}
+    end
+  end
+
+  defp more(device, parts, _size, _tag), do: {:output, device, IO.iodata_to_binary(parts)}
 
   defp attend({:output, device, binary}), do: Output.write(device, binary)
   defp attend({:log, level, text, record}), do: Output.log(level, text, record)

@@ -10,7 +10,7 @@ use std::thread;
 use pyo3_ffi as ffi;
 
 use crate::interpreter::{Ended, Interpreter};
-use crate::interrupt::{own_thread, Target};
+use crate::interrupt::{self, own_thread, Target};
 use crate::mode::Place;
 use crate::queue::{BoxedJob, Pace};
 use crate::{
@@ -136,6 +136,7 @@ fn open(context: &Arc<Context>) -> Result<(Interpreter, Worker), StartError> {
     let interpreter = Interpreter::open(context.mode.row().place)?;
     match interpreter.attach(|py| Worker::new(py, Arc::clone(context))) {
         Ok(worker) => {
+            interrupt::set_own(Some(Arc::clone(context)));
             context.interpreter_id.store(interpreter.id, Ordering::Relaxed);
             context
                 .interrupts
@@ -204,6 +205,7 @@ pub(crate) fn run_job(py: Attached<'_>, worker: &Worker, job: BoxedJob) {
 fn close(interpreter: Interpreter, worker: Worker) -> Ended {
     let context = Arc::clone(&worker.context);
     context.interrupts.disable();
+    interrupt::set_own(None);
     context.reject_waiting();
     interpreter.attach(|py| {
         context.exports.close(py);

@@ -4,6 +4,8 @@
 //! that swallows it gets another one. It belongs to one job: when that job is over, an exception
 //! still on its way is taken back before the next job starts.
 
+use std::cell::{Cell, RefCell};
+use std::ffi::{c_int, c_void};
 use std::os::raw::c_long;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +20,10 @@ use crate::{Attached, Context};
 
 /// Between two exceptions for code that goes on all the same.
 const AGAIN: Duration = Duration::from_millis(10);
+
+/// So many times code may do something about it and go on: most of it cleans up and ends. What
+/// comes then cannot be swallowed.
+const PATIENT: u32 = 3;
 
 /// After a second of that, code that is still there is most likely in a C call that never looks.
 const OFTEN: u32 = 100;
@@ -71,6 +77,10 @@ impl Interrupts {
             self.sent.store(false, Ordering::SeqCst);
             // SAFETY: attached; a null exception takes back the one that is pending.
             unsafe { ffi::PyThreadState_SetAsyncExc(own_thread(), std::ptr::null_mut()) };
+            if TRACING.replace(false) {
+                // SAFETY: attached; null takes the function away.
+                unsafe { ffi::PyEval_SetTrace(None, std::ptr::null_mut()) };
+            }
         }
     }
 }
@@ -98,7 +108,7 @@ pub(crate) fn start(context: &Arc<Context>, id: u64) {
 pub(crate) fn run(context: &Context, id: u64) {
     for time in 1.. {
         match context.find(id) {
-            Found::Running if !raise_in(context, id) => return,
+            Found::Running if !raise_in(context, id, time > PATIENT) => return,
             Found::Running | Found::Waiting => {}
             Found::Gone => return,
         }
@@ -107,7 +117,7 @@ pub(crate) fn run(context: &Context, id: u64) {
 }
 
 /// False once there is nothing left to interrupt.
-fn raise_in(context: &Context, id: u64) -> bool {
+fn raise_in(context: &Context, id: u64, relentless: bool) -> bool {
     let interrupts = &context.interrupts;
     let target = interrupts.target.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(Target { interpreter, thread }) = *target else {
@@ -121,11 +131,92 @@ fn raise_in(context: &Context, id: u64) -> bool {
         let _exclusive = interrupts.raising.lock().unwrap_or_else(PoisonError::into_inner);
         interrupts.sent.store(true, Ordering::SeqCst);
         if context.running() == id {
+            let relentless = if relentless { Relentless::new_type() } else { None };
             // SAFETY: attached to the interpreter that `thread` belongs to; the exception type is
-            // static.
-            unsafe { ffi::PyThreadState_SetAsyncExc(thread, ffi::PyExc_KeyboardInterrupt) };
+            // static, or a reference that we own until after the call, which takes its own.
+            unsafe {
+                let kind = relentless.unwrap_or(ffi::PyExc_KeyboardInterrupt);
+                ffi::PyThreadState_SetAsyncExc(thread, kind);
+                ffi::Py_XDECREF(relentless.unwrap_or(std::ptr::null_mut()));
+            }
         }
     });
     state.delete();
     true
+}
+
+thread_local! {
+    /// Whose worker this thread is.
+    static OWN: RefCell<Option<Arc<Context>>> = const { RefCell::new(None) };
+    /// Has `Relentless` left its trace function here?
+    static TRACING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The worker's side, at its beginning and end.
+pub(crate) fn set_own(context: Option<Arc<Context>>) {
+    OWN.set(context);
+}
+
+/// A `KeyboardInterrupt` that is followed by another one at every line until the job has ended.
+///
+/// Exceptions from outside arrive where Python looks for them, and code may be such that this is
+/// inside of the same `try` every time. So when this one is raised, it leaves a trace function
+/// that raises again, in the handler already.
+struct Relentless;
+
+impl Relentless {
+    /// A new reference; `None` if there is no memory for it. The caller is attached.
+    fn new_type() -> Option<*mut ffi::PyObject> {
+        let mut slots = [
+            ffi::PyType_Slot { slot: ffi::Py_tp_init, pfunc: Self::init as *mut c_void },
+            ffi::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() },
+        ];
+        let mut spec = ffi::PyType_Spec {
+            name: c"builtins.KeyboardInterrupt".as_ptr(),
+            basicsize: 0,
+            itemsize: 0,
+            flags: ffi::Py_TPFLAGS_DEFAULT as u32,
+            slots: slots.as_mut_ptr(),
+        };
+        // SAFETY: attached; the spec and its slots outlive the call, which copies what it needs.
+        let made =
+            unsafe { ffi::PyType_FromSpecWithBases(&mut spec, ffi::PyExc_KeyboardInterrupt) };
+        if made.is_null() {
+            // SAFETY: attached; nobody is to see that exception.
+            unsafe { ffi::PyErr_Clear() };
+        }
+        Some(made).filter(|made| !made.is_null())
+    }
+
+    unsafe extern "C" fn init(
+        _object: *mut ffi::PyObject,
+        _args: *mut ffi::PyObject,
+        _kwargs: *mut ffi::PyObject,
+    ) -> c_int {
+        // Only for the job that it is meant for, whoever makes an instance.
+        if is_meant() {
+            TRACING.set(true);
+            // SAFETY: CPython calls us attached; the function is static.
+            unsafe { ffi::PyEval_SetTrace(Some(Self::trace), std::ptr::null_mut()) };
+        }
+        0
+    }
+
+    unsafe extern "C" fn trace(
+        _object: *mut ffi::PyObject,
+        _frame: *mut ffi::PyFrameObject,
+        _event: c_int,
+        _argument: *mut ffi::PyObject,
+    ) -> c_int {
+        if !is_meant() {
+            return 0;
+        }
+        // SAFETY: CPython calls us attached; the type is static.
+        unsafe { ffi::PyErr_SetNone(ffi::PyExc_KeyboardInterrupt) };
+        -1
+    }
+}
+
+fn is_meant() -> bool {
+    OWN.with_borrow(|own| own.as_ref().is_some_and(|context| context.interrupts.was_sent()))
 }

@@ -364,6 +364,23 @@ fn a_wait_ends_when_its_job_is_interrupted_or_its_context_closes() {
 }
 
 #[test]
+fn code_that_looks_for_exceptions_only_where_it_swallows_them_is_stopped() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let code =
+            "while True:\n    try:\n        sum([1])\n    except BaseException:\n        pass\n";
+        let (id, answer) = submit(&context, code);
+        wait_until_running(&context);
+        context.interrupt(id);
+        let text = answer.recv_timeout(SOON).expect("it ends").unwrap();
+        assert!(text.starts_with("KeyboardInterrupt"), "{text}");
+        let loop_of_ten_thousand = "sum(1 for _ in range(10000))";
+        assert_eq!(run(&context, loop_of_ten_thousand), Ok("10000".into()));
+        close(&context);
+    });
+}
+
+#[test]
 fn deep_recursion_is_an_error() {
     in_every_mode(|mode| {
         let context = open(mode, 10);

@@ -29,19 +29,19 @@ pub fn leader<'a>(env: Env<'a>, ticket: Option<&Arc<Ticket>>) -> Term<'a> {
     leader.map_or_else(|| atoms::nil().encode(env), |leader| leader.in_env(env))
 }
 
-/// Output of a thread may still be on its way to the caller's device when the request is done.
-pub fn remember_guest(ticket: Option<&Arc<Ticket>>) {
+/// Output that goes by way of the attendant may still be under way when the request is done.
+pub fn remember(ticket: Option<&Arc<Ticket>>) {
     if let Some(ticket) = ticket {
-        ticket.had_guests.store(true, Ordering::Relaxed);
+        ticket.was_attended.store(true, Ordering::Relaxed);
     }
 }
 
-/// Waits until it has passed on what threads of this request have printed.
+/// Waits until it has arrived.
 pub fn settle(converter: &Converter<'_>, current: &Current<'_>) {
-    let flushed = callback::ask(converter, None, Target::Flush, None);
-    // At worst some output is late.
-    drop(flushed);
-    current.ticket.had_guests.store(false, Ordering::Relaxed);
+    if current.ticket.was_attended.swap(false, Ordering::Relaxed) {
+        // At worst some output is late.
+        let _ = callback::ask(converter, None, Target::Flush, None);
+    }
 }
 
 /// The answer to a cast: only failures, and what is to be done next, are news to anybody.

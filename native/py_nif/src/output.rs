@@ -18,7 +18,7 @@ use crate::{atoms, attendant};
 pub struct Lines {
     out: Vec<u8>,
     err: Vec<u8>,
-    /// Bytes sent since the caller last said that it has written all.
+    /// Bytes sent since all was last known to be written.
     unread: usize,
 }
 
@@ -31,7 +31,7 @@ pub enum Device {
 /// A line of this length is sent though it has not ended.
 const LONG: usize = 64 * 1024;
 
-/// A caller that has so much left to write is waited for: code that prints without end must not
+/// Whoever has so much left to write is waited for: code that prints without end must not
 /// fill the memory.
 const UNREAD: usize = 1024 * 1024;
 
@@ -84,7 +84,7 @@ pub fn write<'py>(
     };
     send(current, device, &ready);
     let unread = current.lines.borrow().unread;
-    if unread > UNREAD && current.ticket.address.waits() {
+    if unread > UNREAD {
         current.lines.borrow_mut().unread = 0;
         callback::ask(converter, Some(current), Target::Flush, None)?;
     }
@@ -106,13 +106,14 @@ fn send(current: &Current<'_>, device: Device, data: &[u8]) {
     if ticket.address.waits() {
         ticket.tell(|env| (atoms::output(), device.name(), binary(env, data)).encode(env));
     } else {
+        attendant::remember(Some(ticket));
         to_attendant(Some(ticket), device, data);
     }
 }
 
 fn from_guest(converter: &Converter<'_>, device: Device, data: &[u8]) {
     let ticket = current::ticket(converter, None);
-    attendant::remember_guest(ticket.as_ref());
+    attendant::remember(ticket.as_ref());
     to_attendant(ticket.as_ref(), device, data);
 }
 

@@ -18,7 +18,7 @@
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Resource, Term};
@@ -38,9 +38,11 @@ pub struct Ticket {
     pub id: u64,
     pub entry: Arc<Entry>,
     pub address: Address,
-    /// Has a thread that Python code started spoken for this request? See `attendant`.
-    pub had_guests: AtomicBool,
+    /// Did any output go by way of `Py.Attendant`?
+    pub was_attended: AtomicBool,
     state: AtomicU8,
+    /// Held while something is said before the answer.
+    speaking: Mutex<()>,
     slot: UnsafeCell<Option<Answer>>,
 }
 
@@ -103,8 +105,9 @@ impl Ticket {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             entry,
             address,
-            had_guests: AtomicBool::new(false),
+            was_attended: AtomicBool::new(false),
             state: AtomicU8::new(if by_message { QUEUED | BY_MESSAGE } else { QUEUED }),
+            speaking: Mutex::default(),
             slot: UnsafeCell::new(None),
         })
     }
@@ -131,10 +134,12 @@ impl Ticket {
         Some(unsafe { answer.store.get(answer.term) }.in_env(env))
     }
 
+    /// After that nothing is said to the caller any more, beyond what is in its mailbox.
     pub fn cancel(&self) -> Cancelled {
         match self.advance(|phase| (phase < REPLIED).then_some(CANCELLED)) {
             Ok(before) => {
                 if before & PHASE == RUNNING {
+                    drop(self.speaking.lock());
                     self.entry.context.interrupt(self.id);
                 }
                 Cancelled::Now
@@ -149,9 +154,15 @@ impl Ticket {
         let _ = self.advance(|_| Some(CANCELLED));
     }
 
-    /// A caller that waits gets this before the answer. False if it is gone.
+    /// A caller that waits gets this before the answer. False if it no longer does.
     pub fn tell(&self, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
-        self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel);
+        // Whoever cancels waits for this lock afterwards, so what we say is either not said or in
+        // the mailbox by then.
+        let _speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel);
+        if before & PHASE == CANCELLED {
+            return false;
+        }
         terms::send(&self.address.caller, |env| {
             (self.address.tag().in_env(env), make(env)).encode(env)
         })

@@ -1,6 +1,5 @@
 //! One operation on its way to a context, with its reply address.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use py_host::namespace::Missing;
@@ -112,9 +111,7 @@ impl Request {
         current: &Current<'_>,
     ) {
         output::flush(current);
-        if self.ticket.had_guests.load(Ordering::Relaxed) {
-            attendant::settle(converter, current);
-        }
+        attendant::settle(converter, current);
         let answer = Answer::new(|env| {
             let encoded = outcome.and_then(|value| self.encode(env, converter, value));
             encoded.unwrap_or_else(|failure| failure.encode(env, converter))

@@ -1,0 +1,26 @@
+"""Tests of ``test.test_asyncio`` that say nothing about ``ErlangEventLoop``, and why.
+
+Patterns as in ``fnmatch``, matched with the name of a test from its file on.
+"""
+
+SIGNALS = "signals belong to the BEAM, and the loop refuses handlers for them"
+CHILDREN = "child processes belong to the BEAM, and the loop refuses to start them"
+FORK = "a process that runs the BEAM cannot be forked"
+OTHER_SELECTOR = "they repeat others with a selector that is not ours"
+
+NOT_APPLICABLE = {
+    "test_unix_events.SelectorEventLoopSignalTests.*": SIGNALS,
+    "test_events.*.test_add_signal_handler": SIGNALS,
+    "test_events.*.test_signal_handling_*": SIGNALS,
+    "test_runners.RunTests.test_asyncio_run_without_uncancel": SIGNALS,
+    "test_runners.RunnerTests.test_interrupt_*": SIGNALS,
+    "test_subprocess.*": CHILDREN,
+    "test_events.*.test_subprocess_*": CHILDREN,
+    "test_unix_events.*ChildWatcher*": CHILDREN,
+    "test_unix_events.PolicyTests.*child_watcher*": CHILDREN,
+    "test_unix_events.TestFork.*": FORK,
+    "test_*.EPollEventLoopTests.*": OTHER_SELECTOR,
+    "test_*.PollEventLoopTests.*": OTHER_SELECTOR,
+    "test_*.SelectEventLoopTests.*": OTHER_SELECTOR,
+    "test_*.KqueueEventLoopTests.*": OTHER_SELECTOR,
+}
