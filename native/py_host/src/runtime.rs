@@ -107,7 +107,7 @@ fn initialise_main_interpreter(config: &Config) -> Result<(), StartError> {
     if Mode::OwnGil.row().is_default() && std::env::var_os("PYTHONMALLOC").is_none() {
         // Each isolated interpreter has a small-object allocator of its own, whose arenas (2 MB)
         // stay for ever when it ends with a single block alive, and CPython always leaves some.
-        // With plain malloc a tenth of that stays (bench/memory.exs shows it).
+        // With plain malloc a tenth of that stays (bench/contexts.exs shows it).
         preconfig.allocator = PYMEM_ALLOCATOR_MALLOC;
     }
     // SAFETY: a valid struct, before initialisation.
