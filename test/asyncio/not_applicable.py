@@ -5,6 +5,7 @@ Patterns as in ``fnmatch``, matched with the name of a test from its file on.
 
 SIGNALS = "signals belong to the BEAM, and the loop refuses handlers for them"
 CHILDREN = "child processes belong to the BEAM, and the loop refuses to start them"
+MAIN_THREAD = "they expect what asyncio does in Python's main thread only, which no context is"
 FORK = "a process that runs the BEAM cannot be forked"
 OTHER_SELECTOR = "they repeat others with a selector that is not ours"
 
@@ -18,6 +19,10 @@ NOT_APPLICABLE = {
     "test_events.*.test_subprocess_*": CHILDREN,
     "test_unix_events.*ChildWatcher*": CHILDREN,
     "test_unix_events.PolicyTests.*child_watcher*": CHILDREN,
+    "test_events.*.test_get_event_loop_new_process": CHILDREN,
+    "test_events.PolicyTests.test_get_event_loop": MAIN_THREAD,
+    "test_events.PolicyTests.test_get_event_loop_calls_set_event_loop": MAIN_THREAD,
+    "test_events.*.test_get_event_loop_returns_running_loop2": MAIN_THREAD,
     "test_unix_events.TestFork.*": FORK,
     "test_*.EPollEventLoopTests.*": OTHER_SELECTOR,
     "test_*.PollEventLoopTests.*": OTHER_SELECTOR,

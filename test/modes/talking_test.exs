@@ -30,6 +30,13 @@ defmodule Py.Modes.TalkingTest do
         assert Context.eval(context, "1 + 1") == {:ok, 2}
       end
 
+      test "who comes after an interrupted one is not taken for it", %{context: context} do
+        for timeout <- 0..100 do
+          Context.exec(context, "for n in range(2000): pass", timeout: rem(timeout, 2))
+          assert Py.eval("f()", %{f: fn -> timeout end}, context: context) == {:ok, timeout}
+        end
+      end
+
       test "the death of the caller stops its code, wherever it is", %{context: context} do
         codes = ["while True: pass", "import erlang; erlang.sleep(60)", "[wait() for _ in 'ab']"]
 

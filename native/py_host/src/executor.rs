@@ -80,7 +80,7 @@ impl Worker {
 
     /// Has somebody interrupted the job that runs?
     pub fn was_interrupted(&self) -> bool {
-        self.context.interrupts.was_sent()
+        self.context.interrupts.hit(self.context.running())
     }
 
     /// A handle by which others may hold `object`.

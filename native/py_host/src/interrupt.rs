@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::os::raw::c_long;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -45,7 +45,10 @@ unsafe impl Send for Target {}
 pub(crate) struct Interrupts {
     target: Mutex<Option<Target>>,
     raising: Mutex<()>,
-    sent: AtomicBool,
+    /// Somebody has looked, or is about to look, whether there is something to interrupt.
+    announced: AtomicBool,
+    /// The last job that was interrupted.
+    interrupted: AtomicU64,
 }
 
 impl Interrupts {
@@ -58,23 +61,23 @@ impl Interrupts {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Has anybody interrupted the job that runs?
-    pub fn was_sent(&self) -> bool {
-        self.sent.load(Ordering::SeqCst)
+    /// Has anybody interrupted that job?
+    pub fn hit(&self, id: u64) -> bool {
+        id != 0 && self.interrupted.load(Ordering::SeqCst) == id
     }
 
-    /// The worker's side: the job was interrupted while it waited.
-    pub fn mark_sent(&self) {
-        self.sent.store(true, Ordering::SeqCst);
+    /// That job is interrupted.
+    pub fn mark(&self, id: u64) {
+        self.interrupted.store(id, Ordering::SeqCst);
     }
 
     /// The worker's side, after a job: nothing meant for it may reach the next one.
     pub fn settle(&self, _py: Attached<'_>) {
         // The interrupter announces itself before it looks whether the job still runs, and the
         // worker has ended the job before it looks here: one of the two sees the other.
-        if self.sent.load(Ordering::SeqCst) {
+        if self.announced.load(Ordering::SeqCst) {
             let _exclusive = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
-            self.sent.store(false, Ordering::SeqCst);
+            self.announced.store(false, Ordering::SeqCst);
             // SAFETY: attached; a null exception takes back the one that is pending.
             unsafe { ffi::PyThreadState_SetAsyncExc(own_thread(), std::ptr::null_mut()) };
             if TRACING.replace(false) {
@@ -129,8 +132,9 @@ fn raise_in(context: &Context, id: u64, relentless: bool) -> bool {
     };
     state.attach(|_py| {
         let _exclusive = interrupts.raising.lock().unwrap_or_else(PoisonError::into_inner);
-        interrupts.sent.store(true, Ordering::SeqCst);
+        interrupts.announced.store(true, Ordering::SeqCst);
         if context.running() == id {
+            interrupts.mark(id);
             let relentless = if relentless { Relentless::new_type() } else { None };
             // SAFETY: attached to the interpreter that `thread` belongs to; the exception type is
             // static, or a reference that we own until after the call, which takes its own.
@@ -218,5 +222,7 @@ impl Relentless {
 }
 
 fn is_meant() -> bool {
-    OWN.with_borrow(|own| own.as_ref().is_some_and(|context| context.interrupts.was_sent()))
+    OWN.with_borrow(|own| {
+        own.as_ref().is_some_and(|context| context.interrupts.hit(context.running()))
+    })
 }

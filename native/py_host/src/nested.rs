@@ -63,7 +63,7 @@ impl Worker {
         done: impl Fn() -> bool,
     ) -> Result<(), Interrupted> {
         let context = self.context();
-        if context.interrupts.was_sent() {
+        if self.was_interrupted() {
             return Err(Interrupted);
         }
         context.suspend(Waker::Nested(Arc::clone(nested)));
@@ -84,7 +84,7 @@ impl Worker {
         let interrupted = context.resume() || context.is_closed();
         nested.close();
         if interrupted {
-            context.interrupts.mark_sent();
+            context.interrupts.mark(context.running());
             return Err(Interrupted);
         }
         Ok(())

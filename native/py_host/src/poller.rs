@@ -90,7 +90,7 @@ impl Worker {
         ready: &mut Ready,
     ) -> Result<(), Failed> {
         let context = self.context();
-        if context.interrupts.was_sent() {
+        if self.was_interrupted() {
             return Err(Failed::Interrupted);
         }
         if self.serve(py, poller)? || timeout == Some(Duration::ZERO) {
@@ -130,7 +130,7 @@ impl Worker {
 
     fn resume_unless_interrupted(&self, context: &Context) -> Result<(), Interrupted> {
         if context.resume() || context.is_closed() {
-            context.interrupts.mark_sent();
+            context.interrupts.mark(context.running());
             return Err(Interrupted);
         }
         Ok(())
