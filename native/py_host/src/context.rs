@@ -238,6 +238,14 @@ impl Context {
         self.running.store(0, Ordering::SeqCst);
     }
 
+    /// Counted before the answer is given: who has it may look at the count.
+    pub(crate) fn job_is_over(&self) {
+        let id = self.running.swap(0, Ordering::SeqCst);
+        if id != 0 && id != NOBODYS {
+            self.served.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// The job that runs begins to wait: its id and since when it has been running.
     pub(crate) fn take_running(&self) -> (u64, u64) {
         let since = self.running_since.load(Ordering::Relaxed);
@@ -295,9 +303,12 @@ fn coarse_milliseconds() -> u64 {
 /// A job that does nothing: what is wanted is the attaching around it.
 pub(crate) struct Wake;
 
+/// The id of a job that nobody submitted.
+pub(crate) const NOBODYS: u64 = u64::MAX;
+
 impl Job for Wake {
     fn id(&self) -> u64 {
-        u64::MAX
+        NOBODYS
     }
     fn run(self: Box<Self>, _py: Attached<'_>, _worker: &Worker) {}
     fn reject(self: Box<Self>, _reason: Rejection) {}

@@ -74,7 +74,7 @@ impl Worker {
     /// an idle context may find this one. A job says so before it gives its answer, because the
     /// next one often follows within a microsecond.
     pub fn finish(&self, py: Attached<'_>) {
-        self.context.clear_running();
+        self.context.job_is_over();
         self.context.interrupts.settle(py);
     }
 
@@ -199,7 +199,6 @@ pub(crate) fn run_job(py: Attached<'_>, worker: &Worker, job: BoxedJob) {
     // the thread, which is not ours alone.
     let _ = catch_unwind(AssertUnwindSafe(|| job.run(py, worker)));
     worker.finish(py);
-    context.served.fetch_add(1, Ordering::Relaxed);
 }
 
 fn close(interpreter: Interpreter, worker: Worker) -> Ended {

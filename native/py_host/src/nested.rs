@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::context::Wake;
+use crate::context::{Wake, NOBODYS};
 use crate::executor::run_job;
 use crate::queue::{BoxedJob, Queue};
 use crate::{Attached, Context, Poller, Rejection, Worker};
@@ -187,7 +187,7 @@ impl Context {
     /// The ids of all jobs that run or wait here.
     pub(crate) fn present(&self) -> Vec<u64> {
         let stack = self.waits.stack();
-        let running = Some(self.running()).filter(|id| *id != 0 && *id != u64::MAX);
+        let running = Some(self.running()).filter(|id| *id != 0 && *id != NOBODYS);
         stack.iter().map(|wait| wait.id).chain(running).collect()
     }
 }
