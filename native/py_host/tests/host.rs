@@ -3,15 +3,18 @@
 
 use std::any::Any;
 use std::ffi::CString;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{mpsc, Arc};
 use std::time::{Duration, Instant};
 
 use py_host::mode::TABLE;
+use py_host::poller::{Interest, Ready};
 use py_host::queue::BoxedJob;
-use py_host::{runtime, Attached, Context, Handle, Job, Mode, Nested, Object, Rejection, Worker};
+use py_host::{
+    runtime, Attached, Context, Handle, Job, Mode, Nested, Object, Poller, Rejection, Worker,
+};
 use pyo3_ffi as ffi;
 
 /// Longer than anything here takes, shorter than anybody's patience.
@@ -361,6 +364,70 @@ fn a_wait_ends_when_its_job_is_interrupted_or_its_context_closes() {
         close(&context);
         assert!(!waiting.ended_well());
     });
+}
+
+/// A job that polls like an event loop, until a descriptor is ready or it is interrupted.
+fn poll(context: &Context, poller: &Arc<Poller>) -> (u64, mpsc::Receiver<Option<Ready>>) {
+    let (begun, begins) = mpsc::channel();
+    let (send, ended) = mpsc::channel();
+    let poller = Arc::clone(poller);
+    let job = job(move |py: Attached<'_>, worker: &Worker| {
+        begun.send(()).unwrap();
+        let mut ready = Ready::new();
+        let polled = loop {
+            match worker.poll(py, &poller, None, &mut ready) {
+                Ok(()) if ready.is_empty() => {}
+                Ok(()) => break Some(ready),
+                Err(_interrupted) => break None,
+            }
+        };
+        let _ = send.send(polled);
+    });
+    let id = job.id();
+    assert!(context.submit(job).is_ok());
+    begins.recv_timeout(SOON).unwrap();
+    (id, ended)
+}
+
+#[test]
+fn jobs_run_while_a_loop_waits_for_its_descriptors() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let poller = Arc::new(Poller::new().unwrap());
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let interest = Interest { read: true, write: false };
+        poller.add(reader.as_raw_fd(), interest).unwrap();
+        let (_id, ended) = poll(&context, &poller);
+        for _ in 0..100 {
+            assert_eq!(run(&context, "6 * 7"), Ok("42".into()));
+        }
+        assert!(ended.try_recv().is_err());
+        writer.write_all(b"x").unwrap();
+        let ready = ended.recv_timeout(SOON).unwrap().expect("the pipe is ready");
+        assert_eq!(ready[0].0, reader.as_raw_fd());
+        assert!(ready[0].1.read);
+        poller.delete(reader.as_raw_fd()).unwrap();
+
+        let (id, ended) = poll(&context, &poller);
+        context.interrupt(id);
+        assert!(ended.recv_timeout(SOON).unwrap().is_none());
+        let (_id, ended) = poll(&context, &poller);
+        close(&context);
+        assert!(ended.recv_timeout(SOON).unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_poller_waits_as_long_as_it_is_told() {
+    let poller = Poller::new().unwrap();
+    let mut ready = Ready::new();
+    let since = Instant::now();
+    poller.wait(Some(Duration::from_micros(1_500)), &mut ready).unwrap();
+    assert!(since.elapsed() >= Duration::from_micros(1_500));
+    poller.wake();
+    poller.wait(None, &mut ready).unwrap();
+    assert!(ready.is_empty());
+    assert!(poller.add(-1, Interest::default()).is_err());
 }
 
 #[test]
