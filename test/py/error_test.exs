@@ -161,12 +161,15 @@ defmodule Py.ErrorTest do
   end
 
   test "no atom is made from an exception" do
-    code = "raise type('Error' + str(n), (Exception,), {})('x')"
-    Py.eval(code, %{n: 0})
-    before = :erlang.system_info(:atom_count)
-    for n <- 1..1000, do: assert({:error, %Error{}} = Py.eval(code, %{n: n}))
-    # Tests beside this one load modules, which makes some.
-    assert :erlang.system_info(:atom_count) - before < 1000
+    code = "raise type('Error' + str(n), (Exception,), {})('Message' + str(n))"
+
+    for _ <- 1..100 do
+      n = System.unique_integer([:positive])
+      assert {:error, %Error{type: type, message: message}} = Py.eval(code, %{n: n})
+
+      for text <- [type, message],
+          do: assert_raise(ArgumentError, fn -> String.to_existing_atom(text) end)
+    end
   end
 
   test "an unknown module is an ImportError" do
