@@ -7,7 +7,7 @@ endif
 export ELIXIR_ERL_OPTIONS := +fnu $(ELIXIR_ERL_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pythons build demo test test-all lint format bench matrix precompiled doctor clean
+.PHONY: help setup pythons build demo test test-all test-asyncio lint format bench matrix precompiled doctor clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test: setup ## Build, then run ExUnit, cargo test and pytest
 
 test-all: setup ## The same for every supported Python, and for two versions of Elixir
 	@scripts/test_all.sh
+
+test-asyncio: setup ## Run CPython's own tests of asyncio on our event loop
+	@scripts/test_asyncio.sh $(TESTS)
 
 lint: setup ## Check formatting, lints and types in every language
 	@scripts/lint.sh

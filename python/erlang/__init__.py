@@ -26,48 +26,66 @@ from erlang._errors import CallbackError, ProcessError
 from erlang._schedule import consume_time_slice, schedule, schedule_py
 from erlang._terms import Buffer, Fun, Pid, Port, Ref
 
-# `typing` is not imported here, and `enum` (which `_mode` needs) only when it is asked for: this
-# file runs at the start of every interpreter, and those two would cost more than all the rest.
+# `typing` is not imported here, and `enum` (which `_mode` needs) and `asyncio` only when they are
+# asked for: this file runs at the start of every interpreter, and they cost more than the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from erlang._loop import ErlangEventLoop, EventLoopPolicy, install, new_event_loop, run
     from erlang._mode import ExecutionMode, execution_mode
+    from erlang._spawn import SpawnedTask, spawn_task
 
 __all__ = [
     "Atom",
     "Buffer",
     "CallbackError",
+    "ErlangEventLoop",
+    "EventLoopPolicy",
     "ExecutionMode",
     "Fun",
     "Pid",
     "Port",
     "ProcessError",
     "Ref",
+    "SpawnedTask",
     "atom",
     "call",
     "cast",
     "consume_time_slice",
     "execution_mode",
+    "install",
+    "new_event_loop",
+    "run",
     "schedule",
     "schedule_py",
     "self",
     "send",
     "sleep",
+    "spawn_task",
     "whereis",
 ]
 
-_FROM_MODE = ("ExecutionMode", "execution_mode")
+_LATE = {
+    "ErlangEventLoop": "_loop",
+    "EventLoopPolicy": "_loop",
+    "ExecutionMode": "_mode",
+    "SpawnedTask": "_spawn",
+    "execution_mode": "_mode",
+    "install": "_loop",
+    "new_event_loop": "_loop",
+    "run": "_loop",
+    "spawn_task": "_spawn",
+}
 
 # Hidden from type checkers, which would otherwise accept every misspelt `erlang.name`.
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """Load what lives in `_mode` at its first use; find what the BEAM has registered."""
-        if name in _FROM_MODE:
-            from erlang import _mode
+        """Load what is needed late at its first use; find what the BEAM has registered."""
+        if name in _LATE:
+            from importlib import import_module
 
-            for each in _FROM_MODE:
-                globals()[each] = getattr(_mode, each)
-            return globals()[name]
+            found = globals()[name] = getattr(import_module(f"erlang.{_LATE[name]}"), name)
+            return found
         # Not kept, as the function may be unregistered again.
         return find(name)
 

@@ -45,6 +45,7 @@ write = _function("write")
 log = _function("log")
 to_binary = _function("to_binary")
 from_binary = _function("from_binary")
+Poller = _function("new_event_loop")
 
 
 def has_function(name: str) -> bool:

@@ -6,6 +6,8 @@ while the context may serve other requests, and what comes of it is the value of
 
 from __future__ import annotations
 
+import sys
+
 # The C half of `threading`, which is there anyway.
 from _thread import _local
 
@@ -13,7 +15,7 @@ from erlang._native import _erlang
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import Any
 
     from erlang._terms import Fun
@@ -59,12 +61,23 @@ class PyMarker:
         return f"<erlang.schedule: {self._function!r}, to be returned>"
 
 
+class Yielded:
+    """What ``erlang.schedule()`` is in an event loop; nothing has to be done with it."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        """Let the loop go round once."""
+        yield
+
+
 def schedule(
     callback: str | Fun | Callable[..., object] | None = None, *args: object
-) -> CallMarker | PyMarker | None:
+) -> CallMarker | PyMarker | Yielded | None:
     """Give way, or hand the rest of the work on.
 
-    Without arguments, let other threads and contexts run for a moment; returns ``None``.
+    Without arguments, let other threads and contexts run for a moment; returns ``None``. In code
+    that runs in an event loop, ``await erlang.schedule()`` lets its other tasks run too.
 
     With a callback, return what this returns: ``return erlang.schedule("lookup", key)`` ends the
     function, frees the context and makes the result of the callback the result of the call. The
@@ -74,7 +87,10 @@ def schedule(
         if args:
             raise TypeError("erlang.schedule(): there are arguments, but nothing to call")
         _erlang.sleep(0)
-        return None
+        # Where asyncio was never imported, no loop runs.
+        events = sys.modules.get("asyncio.events")
+        running = events is not None and events._get_running_loop() is not None
+        return Yielded() if running else None
     if isinstance(callback, (str, _erlang.Fun)):
         return CallMarker(callback, args)
     if callable(callback):

@@ -12,13 +12,14 @@ from asyncio import unix_events
 from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from typing import Any, Optional
+from typing import Any
 
-import erlang
 from not_applicable import NOT_APPLICABLE
 
+import erlang
+
 #: No test of CPython's takes longer; one that does has hung.
-SECONDS_PER_TEST = 20
+SECONDS_PER_TEST = 90
 
 
 class Loop(erlang.ErlangEventLoop):
@@ -37,7 +38,7 @@ def replace_the_loop() -> None:
             if hasattr(module, name):
                 setattr(module, name, Loop)
     unix_events._UnixDefaultEventLoopPolicy._loop_factory = Loop
-    # Before 3.14 some tests give each loop a watcher of child processes. This kind needs no signals.
+    # Before 3.14 some tests give each loop a watcher of child processes. This one needs no signals.
     if hasattr(asyncio, "ThreadedChildWatcher"):
         asyncio.SafeChildWatcher = asyncio.ThreadedChildWatcher
 
@@ -68,7 +69,7 @@ def each(suite: unittest.TestSuite) -> Iterator[unittest.TestCase]:
             yield test
 
 
-def reason_against(test: unittest.TestCase) -> Optional[str]:
+def reason_against(test: unittest.TestCase) -> str | None:
     """Why the test says nothing about our loop; None if it does."""
     name = test.id().removeprefix("test.test_asyncio.")
     return next((why for like, why in NOT_APPLICABLE.items() if fnmatchcase(name, like)), None)

@@ -20,6 +20,8 @@ NOT_APPLICABLE = {
     "test_unix_events.*ChildWatcher*": CHILDREN,
     "test_unix_events.PolicyTests.*child_watcher*": CHILDREN,
     "test_events.*.test_get_event_loop_new_process": CHILDREN,
+    "test_streams.*.test_read_all_from_pipe_reader": CHILDREN,
+    "test_runners.*.test_signal_install_not_supported_ok": MAIN_THREAD,
     "test_events.PolicyTests.test_get_event_loop": MAIN_THREAD,
     "test_events.PolicyTests.test_get_event_loop_calls_set_event_loop": MAIN_THREAD,
     "test_events.*.test_get_event_loop_returns_running_loop2": MAIN_THREAD,

@@ -1,0 +1,163 @@
+"""``erlang.ErlangEventLoop``, asyncio's own selector loop that waits by means of the BEAM.
+
+All but the wait is the standard library's code: transports, TLS, ``loop.sock_*``, name lookups,
+executors. So a loop here does what the documentation of asyncio says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import warnings
+from asyncio import AbstractEventLoop
+from asyncio.events import _get_running_loop
+
+from erlang._selector import Selector
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any, NoReturn, TypeVar
+
+    from typing_extensions import TypeVarTuple, Unpack
+
+    T = TypeVar("T")
+    Arguments = TypeVarTuple("Arguments")
+
+if sys.version_info >= (3, 14):
+    from asyncio.events import _BaseDefaultEventLoopPolicy as _Policy
+    from asyncio.events import _set_event_loop_policy
+else:
+    from asyncio.events import BaseDefaultEventLoopPolicy as _Policy
+    from asyncio.events import set_event_loop_policy as _set_event_loop_policy
+
+
+class ErlangEventLoop(asyncio.SelectorEventLoop):
+    """An event loop whose wait serves the BEAM too.
+
+    There may be any number of them, one running per thread. Signals and child processes are the
+    BEAM's, so the methods for them raise ``NotImplementedError``.
+    """
+
+    _selector: Selector
+    _internal_fds: int
+
+    def __init__(self) -> None:
+        """Make a loop that is not running yet."""
+        super().__init__(Selector())
+
+    # Other threads wake the loop by the poller. asyncio's way, a pair of sockets of which one is
+    # read, would take three more system calls each time.
+
+    def _make_self_pipe(self) -> None:
+        self._ssock = self._csock = None
+        self._internal_fds += 1
+
+    def _close_self_pipe(self) -> None:
+        self._internal_fds -= 1
+
+    def _write_to_self(self) -> None:
+        # The loop may be closed by another thread at any moment.
+        selector: Selector | None = self._selector
+        if selector is not None:
+            selector.wake()
+
+    def add_signal_handler(
+        self, sig: int, callback: Callable[[Unpack[Arguments]], Any], *args: Unpack[Arguments]
+    ) -> NoReturn:
+        """Refuse: signals go to the BEAM."""
+        raise NotImplementedError(_SIGNALS)
+
+    def remove_signal_handler(self, sig: int) -> NoReturn:
+        """Refuse: signals go to the BEAM."""
+        raise NotImplementedError(_SIGNALS)
+
+    async def _make_subprocess_transport(self, *_args: Any, **_kwargs: Any) -> NoReturn:
+        raise NotImplementedError(_CHILDREN)
+
+
+_SIGNALS = (
+    "signals of this operating system process belong to the BEAM: handle them in Elixir "
+    "(System.trap_signal/3) or Erlang (os:set_signal/2), and let that call Python"
+)
+_CHILDREN = (
+    "Python starts no child processes inside the BEAM: use a port (Port.open/2) or System.cmd/3 "
+    "in a function registered by Py.register_function, and call that"
+)
+
+
+def new_event_loop() -> ErlangEventLoop:
+    """Make an event loop, for ``asyncio.Runner(loop_factory=erlang.new_event_loop)``."""
+    return ErlangEventLoop()
+
+
+def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
+    """Run a coroutine in a new ``ErlangEventLoop`` and return its result.
+
+    This is ``asyncio.run`` with another loop: tasks that are left over at the end are cancelled,
+    asynchronous generators closed and the default executor shut down.
+    """
+    if _get_running_loop() is not None:
+        raise RuntimeError("erlang.run() cannot be called from a running event loop")
+    if not asyncio.iscoroutine(main):
+        raise ValueError(f"a coroutine was expected, got {main!r}")
+    if sys.version_info >= (3, 11):
+        with asyncio.Runner(debug=debug, loop_factory=new_event_loop) as runner:
+            return runner.run(main)
+    return _run(main, debug)
+
+
+def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
+    # What `asyncio.Runner` does, before it was there.
+    loop = new_event_loop()
+    try:
+        # Until 3.10 locks and queues looked for their loop this way.
+        asyncio.set_event_loop(loop)
+        if debug is not None:
+            loop.set_debug(debug)
+        return loop.run_until_complete(main)
+    finally:
+        try:
+            loop.run_until_complete(_cancel_the_rest(loop))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+
+async def _cancel_the_rest(loop: AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            message = "unhandled exception during erlang.run() shutdown"
+            loop.call_exception_handler({"message": message, "exception": error, "task": task})
+
+
+class EventLoopPolicy(_Policy):
+    """The policy by which ``asyncio.run`` and ``asyncio.new_event_loop`` give our loops."""
+
+    def new_event_loop(self) -> ErlangEventLoop:
+        """Make an event loop."""
+        return new_event_loop()
+
+
+def install() -> None:
+    """Make asyncio use our loops in all of this interpreter.
+
+    Deprecated from Python 3.12 on, as event loop policies are: call ``erlang.run``, or give
+    ``loop_factory=erlang.new_event_loop`` to ``asyncio.run`` or ``asyncio.Runner``.
+    """
+    if sys.version_info >= (3, 12):
+        warnings.warn(
+            "erlang.install() is deprecated from Python 3.12 on: use erlang.run(main()), or "
+            "asyncio.run(main(), loop_factory=erlang.new_event_loop)",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+    # Abstract to type checkers for its lack of child watchers, which asyncio does without.
+    _set_event_loop_policy(EventLoopPolicy())  # type: ignore[abstract]
