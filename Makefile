@@ -10,7 +10,7 @@ export ELIXIR_ERL_OPTIONS := +fnu $(ELIXIR_ERL_OPTIONS)
 .PHONY: help setup pythons build demo test test-all test-asyncio lint format bench matrix precompiled doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ERLANG_PYTHON=3.12 make test    chooses the Python, by version or by path"
 

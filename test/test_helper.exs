@@ -1,8 +1,10 @@
-# Which Python the suite ran with is the first thing one wants to know of a failure.
+# Which Python the suite ran with is the first thing one wants to know of a failure. The tests run
+# in its default mode, which comes first here; those in test/modes, and of cargo, in all of them.
 case Py.Runtime.Locator.locate() do
   {:ok, python} ->
-    modes = for %{name: name, default: true} <- Py.Mode.all(), do: inspect(name)
-    IO.puts("Python #{python.version_string} (#{python.executable}), mode #{Enum.join(modes)}")
+    rows = Enum.sort_by(Enum.filter(Py.Mode.all(), & &1.supported), &(not &1.default))
+    modes = Enum.map_join(rows, ", ", &inspect(&1.name))
+    IO.puts("Python #{python.version_string} (#{python.executable}), modes #{modes}")
 
   {:error, error} ->
     raise error
