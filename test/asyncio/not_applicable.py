@@ -7,6 +7,7 @@ SIGNALS = "signals belong to the BEAM, and the loop refuses handlers for them"
 CHILDREN = "child processes belong to the BEAM, and the loop refuses to start them"
 MAIN_THREAD = "they expect what asyncio does in Python's main thread only, which no context is"
 FORK = "a process that runs the BEAM cannot be forked"
+OTHER_LOOP = "they are about the loop that asyncio has for Windows"
 OTHER_SELECTOR = "they repeat others with a selector that is not ours"
 
 NOT_APPLICABLE = {
@@ -26,6 +27,7 @@ NOT_APPLICABLE = {
     "test_events.PolicyTests.test_get_event_loop_calls_set_event_loop": MAIN_THREAD,
     "test_events.*.test_get_event_loop_returns_running_loop2": MAIN_THREAD,
     "test_unix_events.TestFork.*": FORK,
+    "test_proactor_events.*": OTHER_LOOP,
     "test_*.EPollEventLoopTests.*": OTHER_SELECTOR,
     "test_*.PollEventLoopTests.*": OTHER_SELECTOR,
     "test_*.SelectEventLoopTests.*": OTHER_SELECTOR,
