@@ -41,7 +41,7 @@ defmodule Py.Modes.TalkingTest do
         codes = ["while True: pass", "import erlang; erlang.sleep(60)", "[wait() for _ in 'ab']"]
 
         for code <- codes do
-          wait = fn -> Process.sleep(:infinity) end
+          wait = fn -> receive do: (:never -> :ok) end
           caller = spawn(fn -> Py.eval(code, %{wait: wait}, context: context) end)
           assert eventually(fn -> match?({:ok, %{running: true}}, Context.info(context)) end)
           kill(caller)

@@ -99,21 +99,21 @@ defmodule Py.ContextTest do
       context = start_context(max_queue: 2)
       held = occupy(context)
 
-      tickets =
+      # With the tickets, as what nobody holds a ticket for is stopped.
+      accepted =
         for n <- 1..2 do
           tag = make_ref()
           op = {:eval, "n * 10", %{n: n}}
 
-          assert {:wait, _ticket} =
-                   Native.request_submit(context, op, :context, tag, :term, :call)
+          assert {:wait, ticket} = Native.request_submit(context, op, :context, tag, :term, :call)
 
-          tag
+          {n, tag, ticket}
         end
 
       assert Context.eval(context, "3") == {:error, %ContextError{reason: :busy}}
       release(held)
 
-      for {tag, n} <- Enum.with_index(tickets, 1),
+      for {n, tag, _ticket} <- accepted,
           do: assert_receive({^tag, {:ok, ten}} when ten == n * 10, 5_000)
 
       assert Context.eval(context, "3") == {:ok, 3}
@@ -241,11 +241,12 @@ defmodule Py.ContextTest do
       held = occupy(context)
       tag = make_ref()
 
-      assert {:wait, _ticket} =
+      assert {:wait, ticket} =
                Native.request_submit(context, {:eval, "1", %{}}, :context, tag, :term, :call)
 
       stopping = Task.async(fn -> Context.stop(context) end)
       assert_receive {^tag, {:error, {:context, :closed}}}, 10_000
+      assert Native.request_cancel(ticket) == :replied
       release(held)
       assert Task.await(stopping, 20_000) == :ok
     end

@@ -107,6 +107,22 @@ defmodule Py.SpawnTest do
   end
 
   describe "cast" do
+    test "that is refused says so once, and to nobody else" do
+      context = start_context(max_queue: 1)
+      held = occupy(context)
+      assert Py.cast(:math, :sqrt, [16], context: context) == :ok
+
+      attendant = Process.whereis(Py.Attendant)
+      :erlang.trace(attendant, true, [:receive])
+      busy = {:error, %ContextError{reason: :busy}}
+      assert Py.cast(:math, :sqrt, [16], context: context) == busy
+      # It answers in order, so what it was told before has been traced.
+      :sys.get_state(attendant)
+      :erlang.trace(attendant, false, [:receive])
+      refute_received {:trace, _pid, :receive, {:cast_failed, %{target: ^context}, _op, _reason}}
+      release(held)
+    end
+
     test "runs in order, and nobody hears of it" do
       context = start_context()
       :ok = Context.exec(context, "seen = []\nadd = seen.append")

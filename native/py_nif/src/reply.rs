@@ -170,10 +170,14 @@ impl Ticket {
 
     /// The answer; the worker gives it once.
     pub fn answer(&self, answer: Answer) {
+        let state = self.state.load(Ordering::Acquire);
+        if state & PHASE == CANCELLED {
+            return;
+        }
         if let Kind::Cast { info, .. } = self.address.kind {
             return self.report(answer, info);
         }
-        if self.state.load(Ordering::Acquire) & BY_MESSAGE != 0 {
+        if state & BY_MESSAGE != 0 {
             return self.post(answer);
         }
         let slot = self.slot.get();
