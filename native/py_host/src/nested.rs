@@ -81,13 +81,9 @@ impl Worker {
             }
         }
         self.pace.set(pace);
-        let interrupted = context.resume() || context.is_closed();
+        let resumed = context.resume();
         nested.close();
-        if interrupted {
-            context.interrupts.mark(context.running());
-            return Err(Interrupted);
-        }
-        Ok(())
+        resumed
     }
 }
 
@@ -159,13 +155,18 @@ impl Context {
         self.waits.depth.store(stack.len(), Ordering::Relaxed);
     }
 
-    /// Says whether the job that goes on was interrupted while it waited.
-    pub(crate) fn resume(&self) -> bool {
+    /// The job goes on, unless it was interrupted while it waited.
+    pub(crate) fn resume(&self) -> Result<(), Interrupted> {
         let mut stack = self.waits.stack();
         let wait = stack.pop().expect("suspended before");
         self.waits.depth.store(stack.len(), Ordering::Relaxed);
         self.put_running(wait.id, wait.since);
-        wait.interrupted
+        drop(stack);
+        if wait.interrupted || self.is_closed() {
+            self.interrupts.mark(wait.id);
+            return Err(Interrupted);
+        }
+        Ok(())
     }
 
     /// Where the job is. One that waits is told to stop.

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::executor::run_job;
 use crate::nested::{Interrupted, Waker};
-use crate::{Attached, Context, Worker};
+use crate::{Attached, Worker};
 
 pub use system::Poller;
 
@@ -105,7 +105,7 @@ impl Worker {
             context.polling.stop();
             waited
         });
-        self.resume_unless_interrupted(context)?;
+        context.resume()?;
         waited?;
         self.serve(py, poller)?;
         Ok(())
@@ -124,15 +124,7 @@ impl Worker {
                 None => break,
             }
         }
-        self.resume_unless_interrupted(context)?;
+        context.resume()?;
         Ok(true)
-    }
-
-    fn resume_unless_interrupted(&self, context: &Context) -> Result<(), Interrupted> {
-        if context.resume() || context.is_closed() {
-            context.interrupts.mark(context.running());
-            return Err(Interrupted);
-        }
-        Ok(())
     }
 }

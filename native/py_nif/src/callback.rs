@@ -137,7 +137,7 @@ pub fn cast<'py>(
 }
 
 /// `{Target, Args}`: made before anything is sent, as it may fail.
-pub fn call_term<'py>(
+fn call_term<'py>(
     converter: &Converter<'py>,
     target: Target<'_>,
     args: Option<&Object<'py>>,

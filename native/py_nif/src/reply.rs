@@ -90,7 +90,6 @@ impl Drop for TicketRef {
 }
 
 /// What cancelling found.
-#[derive(PartialEq, Eq)]
 pub enum Cancelled {
     /// It will never run, or is being interrupted.
     Now,

@@ -15,12 +15,12 @@ use crate::terms::Tuple;
 use crate::{atoms, attendant, ops, output};
 
 pub struct Request {
-    pub ticket: Arc<Ticket>,
-    pub scope: Scope,
-    pub format: Format,
+    ticket: Arc<Ticket>,
+    scope: Scope,
+    format: Format,
     /// What to go on with, for one that lets others go first: an `erlang._schedule.PyMarker`.
-    pub resume: Option<Handle>,
-    pub answered: bool,
+    resume: Option<Handle>,
+    answered: bool,
 }
 
 /// In which namespace code runs and `__main__` is looked up.

@@ -3,12 +3,11 @@
 
 use std::ffi::c_int;
 
-use rustler::env::SavedTerm;
 use rustler::sys::{
     enif_alloc_env, enif_free_env, enif_get_tuple, enif_make_copy, enif_send, enif_whereis_pid,
     ErlNifEnv, ErlNifTerm,
 };
-use rustler::{Atom, Encoder, Env, LocalPid, OwnedEnv, Term};
+use rustler::{Atom, Env, LocalPid, Term};
 
 /// The elements of a tuple.
 #[derive(Clone, Copy)]
@@ -131,9 +130,4 @@ pub fn whereis(name: Atom) -> Option<LocalPid> {
         let found = enif_whereis_pid(std::ptr::null_mut(), name.as_c_arg(), pid.as_mut_ptr());
         (found != 0).then(|| LocalPid::from_c_arg(pid.assume_init()))
     }
-}
-
-/// A copy of a term that outlives the call.
-pub fn save(env: &OwnedEnv, term: Term<'_>) -> SavedTerm {
-    env.run(|own| env.save(term.in_env(own).encode(own)))
 }

@@ -8,7 +8,7 @@ use pyo3_ffi as ffi;
 use rustler::sys::{enif_alloc_env, enif_free_env, enif_make_copy, ErlNifEnv};
 use rustler::{Binary, Env, Term};
 
-use super::opaque::{heap_type, slot};
+use super::{heap_type, slot};
 
 /// An instance. Its environment keeps the binary alive, and with it the bytes at `data`.
 #[repr(C)]

@@ -6,6 +6,7 @@
 pub mod buffer;
 pub mod opaque;
 mod poller;
+mod print;
 pub mod talk;
 
 use std::cell::Cell;
@@ -50,9 +51,9 @@ static METHODS: Methods<16> = Methods([
     method(c"whereis", talk::whereis, ffi::METH_O),
     method(c"self_", talk::own_pid, ffi::METH_NOARGS),
     method(c"sleep", talk::sleep, ffi::METH_O),
-    method(c"write", talk::write, ffi::METH_VARARGS),
-    method(c"flush", talk::flush, ffi::METH_NOARGS),
-    method(c"log", talk::log, ffi::METH_VARARGS),
+    method(c"write", print::write, ffi::METH_VARARGS),
+    method(c"flush", print::flush, ffi::METH_NOARGS),
+    method(c"log", print::log, ffi::METH_VARARGS),
     method(c"has_function", talk::has_function, ffi::METH_O),
     method(c"to_binary", talk::to_binary, ffi::METH_O),
     method(c"from_binary", talk::from_binary, ffi::METH_O),
@@ -158,9 +159,8 @@ const END: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot { slot: 0, value: ptr::
 
 /// Puts the types into a new module.
 unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
-    let pickled =
-        || opaque::slot(ffi::Py_tp_methods, (&raw const opaque::PICKLED).cast_mut().cast());
-    let called = opaque::slot(ffi::Py_tp_call, talk::call_fun as *mut c_void);
+    let pickled = || slot(ffi::Py_tp_methods, (&raw const opaque::PICKLED).cast_mut().cast());
+    let called = slot(ffi::Py_tp_call, talk::call_fun as *mut c_void);
     for (name, full_name, special) in [
         (c"Pid", c"erlang.Pid", pickled()),
         (c"Ref", c"erlang.Ref", pickled()),
@@ -179,6 +179,32 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
         }
         add(module, c"Buffer", buffer::make_type(module))
     }
+}
+
+/// A new type of this interpreter, with instances that are laid out as `T`.
+///
+/// # Safety
+/// Attached; `module` is the module that the type is for, `T` begins with a `PyObject`, and the
+/// slots fit it. The last one is all zero.
+pub unsafe fn heap_type<T, const N: usize>(
+    module: *mut ffi::PyObject,
+    name: &'static CStr,
+    mut slots: [ffi::PyType_Slot; N],
+) -> *mut ffi::PyObject {
+    let mut spec = ffi::PyType_Spec {
+        name: name.as_ptr(),
+        basicsize: size_of::<T>() as c_int,
+        itemsize: 0,
+        flags: ffi::Py_TPFLAGS_DEFAULT as u32,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: the spec and its slots outlive the call, which copies what it needs; the name is
+    // static.
+    unsafe { ffi::PyType_FromModuleAndSpec(module, &mut spec, ptr::null_mut()) }
+}
+
+pub fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot, pfunc }
 }
 
 /// # Safety

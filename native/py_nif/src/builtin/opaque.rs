@@ -8,6 +8,8 @@ use pyo3_ffi as ffi;
 use rustler::sys::{enif_alloc_env, enif_free_env, enif_make_copy, ErlNifEnv, ErlNifTerm};
 use rustler::{Env, Term};
 
+use super::{heap_type, method, slot, talk, Methods};
+
 /// An instance. The environment is its own and holds nothing but the term.
 #[repr(C)]
 struct Opaque {
@@ -16,7 +18,8 @@ struct Opaque {
     term: ErlNifTerm,
 }
 
-/// A type whose instances hold a term and can do one more thing. Null with an exception set if that fails.
+/// A type whose instances hold a term and can do one more thing. Null with an exception set if
+/// that fails.
 ///
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
@@ -36,32 +39,6 @@ pub unsafe fn make_type(
     ];
     // SAFETY: the caller's promise, and an instance is laid out as `Opaque`.
     unsafe { heap_type::<Opaque, 7>(module, name, slots) }
-}
-
-/// A new type of this interpreter, with instances that are laid out as `T`.
-///
-/// # Safety
-/// Attached; `module` is the module that the type is for, `T` begins with a `PyObject`, and the
-/// slots fit it. The last one is all zero.
-pub unsafe fn heap_type<T, const N: usize>(
-    module: *mut ffi::PyObject,
-    name: &'static CStr,
-    mut slots: [ffi::PyType_Slot; N],
-) -> *mut ffi::PyObject {
-    let mut spec = ffi::PyType_Spec {
-        name: name.as_ptr(),
-        basicsize: size_of::<T>() as c_int,
-        itemsize: 0,
-        flags: ffi::Py_TPFLAGS_DEFAULT as u32,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the spec and its slots outlive the call, which copies what it needs; the name is
-    // static.
-    unsafe { ffi::PyType_FromModuleAndSpec(module, &mut spec, ptr::null_mut()) }
-}
-
-pub fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot, pfunc }
 }
 
 /// A new instance of `kind`, one of the types above, that holds a copy of `term`.
@@ -115,21 +92,9 @@ unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {
     }
 }
 
-#[repr(transparent)]
-pub struct Methods([ffi::PyMethodDef; 2]);
-// SAFETY: constant addresses, read by CPython only.
-unsafe impl Sync for Methods {}
-
 /// For the types that can be pickled.
-pub static PICKLED: Methods = Methods([
-    ffi::PyMethodDef {
-        ml_name: c"__reduce__".as_ptr(),
-        ml_meth: ffi::PyMethodDefPointer { PyCFunction: reduce },
-        ml_flags: ffi::METH_NOARGS,
-        ml_doc: ptr::null(),
-    },
-    ffi::PyMethodDef::zeroed(),
-]);
+pub(super) static PICKLED: Methods<2> =
+    Methods([method(c"__reduce__", reduce, ffi::METH_NOARGS), ffi::PyMethodDef::zeroed()]);
 
 /// `(erlang._terms.restore, (bytes,))`
 unsafe extern "C" fn reduce(
@@ -140,7 +105,7 @@ unsafe extern "C" fn reduce(
     // and makes references of its own.
     unsafe {
         let py = Attached::assume();
-        let bytes = super::talk::to_binary(ptr::null_mut(), object);
+        let bytes = talk::to_binary(ptr::null_mut(), object);
         if bytes.is_null() {
             return ptr::null_mut();
         }

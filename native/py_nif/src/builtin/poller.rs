@@ -11,8 +11,7 @@ use py_host::poller::{Failed, Interest, Ready};
 use py_host::{Attached, Object, Poller, Raised};
 use pyo3_ffi as ffi;
 
-use super::opaque::{heap_type, slot};
-use super::{method, Methods};
+use super::{heap_type, method, slot, Methods};
 use crate::current;
 
 /// An instance. `poller` is an `Arc` in the raw, null once closed.

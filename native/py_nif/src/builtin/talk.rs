@@ -1,6 +1,6 @@
 //! The functions of `_erlang` by which Python code talks to the BEAM.
 
-use std::ffi::{c_char, c_int, CStr};
+use std::ffi::{c_char, CStr};
 use std::ptr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 use py_host::{Attached, Nested, Object, Raised};
 use pyo3_ffi as ffi;
 use rustc_hash::FxHashSet;
-use rustler::Atom;
 
 use crate::callback::{self, Target};
 use crate::convert::Converter;
 use crate::current::{self, Current};
-use crate::failure::{Failure, Outcome};
-use crate::output::{self, Device};
-use crate::{atoms, message};
+use crate::failure::Outcome;
+use crate::message;
 
 type Answer<'py> = Outcome<'py, Object<'py>>;
 
@@ -126,73 +124,6 @@ pub unsafe extern "C" fn sleep(
     })
 }
 
-/// `write(device, data)`
-pub unsafe extern "C" fn write(
-    _module: *mut ffi::PyObject,
-    arguments: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    let mut device: c_int = 0;
-    let mut view = std::mem::MaybeUninit::<ffi::Py_buffer>::zeroed();
-    // SAFETY: CPython calls us attached; on success the view is ours until we release it, and its
-    // bytes do not move meanwhile.
-    unsafe {
-        let format = c"iy*:write".as_ptr();
-        if ffi::PyArg_ParseTuple(arguments, format, &mut device, view.as_mut_ptr()) == 0 {
-            return ptr::null_mut();
-        }
-        let py = Attached::assume();
-        let length = (*view.as_ptr()).len;
-        let data = match length {
-            0 => &[][..],
-            _ => std::slice::from_raw_parts((*view.as_ptr()).buf.cast::<u8>(), length as usize),
-        };
-        let device = if device == 2 { Device::Err } else { Device::Out };
-        let written = speak(py, |converter, current| {
-            output::write(converter, current, device, data)?;
-            Object::from_owned(py, ffi::PyLong_FromSsize_t(length)).map_err(Failure::from)
-        });
-        ffi::PyBuffer_Release(view.as_mut_ptr());
-        written
-    }
-}
-
-/// `flush()`: lines that have not ended go out as they are.
-pub unsafe extern "C" fn flush(
-    _module: *mut ffi::PyObject,
-    _none: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached.
-    let py = unsafe { Attached::assume() };
-    if let Some(current) = current::here() {
-        output::flush(current);
-    }
-    Object::none(py).into_ptr()
-}
-
-/// `log(level, text, metadata)`
-pub unsafe extern "C" fn log(
-    _module: *mut ffi::PyObject,
-    arguments: *mut ffi::PyObject,
-) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached, with a tuple that keeps its items alive.
-    unsafe {
-        let (mut level, mut text, mut metadata) =
-            (ptr::null_mut(), ptr::null_mut::<ffi::PyObject>(), ptr::null_mut::<ffi::PyObject>());
-        let format = c"UOO:log".as_ptr();
-        if ffi::PyArg_ParseTuple(arguments, format, &mut level, &mut text, &mut metadata) == 0 {
-            return ptr::null_mut();
-        }
-        let py = Attached::assume();
-        let (level, text) = (Object::from_borrowed(py, level), Object::from_borrowed(py, text));
-        let metadata = Object::from_borrowed(py, metadata);
-        speak(py, |converter, current| {
-            let level = level_atom(level.as_str().unwrap_or_default());
-            output::log(converter, current, level, &text, &metadata)?;
-            Ok(Object::none(converter.py))
-        })
-    }
-}
-
 /// `has_function(name)`
 pub unsafe extern "C" fn has_function(
     _module: *mut ffi::PyObject,
@@ -299,7 +230,7 @@ unsafe fn answer(
 }
 
 /// Runs `work` with what it needs, and reports to Python.
-fn speak(
+pub fn speak(
     py: Attached<'_>,
     work: impl for<'py> FnOnce(&Converter<'py>, Option<&Current<'_>>) -> Answer<'py>,
 ) -> *mut ffi::PyObject {
@@ -323,14 +254,4 @@ unsafe fn refuse(kind: *mut ffi::PyObject, message: &CStr) -> *mut ffi::PyObject
     // SAFETY: the caller's promise; the text is copied.
     unsafe { ffi::PyErr_SetString(kind, text) };
     ptr::null_mut()
-}
-
-fn level_atom(level: &str) -> Atom {
-    match level {
-        "debug" => atoms::debug(),
-        "warning" => atoms::warning(),
-        "error" => atoms::error(),
-        "critical" => atoms::critical(),
-        _ => atoms::info(),
-    }
 }

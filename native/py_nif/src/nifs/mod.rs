@@ -7,16 +7,15 @@ mod context;
 mod request;
 pub mod runtime;
 
-use rustler::{Encoder, Env, LocalPid, OwnedEnv, Term};
+use rustler::sys::ErlNifTerm;
+use rustler::{Encoder, Env, LocalPid, Term};
 
-use rustler::env::SavedTerm;
-
-use crate::terms::save;
+use crate::terms::{self, TermStore};
 
 /// Where the answer of a slow function goes.
 struct Tagged {
-    env: OwnedEnv,
-    tag: SavedTerm,
+    store: TermStore,
+    tag: ErlNifTerm,
     pid: LocalPid,
 }
 
@@ -25,13 +24,17 @@ unsafe impl Send for Tagged {}
 
 impl Tagged {
     fn new(env: Env<'_>, tag: Term<'_>) -> Tagged {
-        let own = OwnedEnv::new();
-        Tagged { tag: save(&own, tag), env: own, pid: env.pid() }
+        let mut store = TermStore::new();
+        Tagged { tag: store.keep(tag), store, pid: env.pid() }
     }
 
     /// From a thread that is not the BEAM's.
     fn send(self, answer: impl Encoder) {
-        let Tagged { mut env, tag, pid } = self;
-        let _ = env.send_and_clear(&pid, |env| (tag.load(env), answer));
+        let Tagged { store, tag, pid } = self;
+        terms::send(&pid, |env| {
+            // SAFETY: put into that store when this was made.
+            let tag = unsafe { store.get(tag) }.in_env(env);
+            (tag, answer).encode(env)
+        });
     }
 }

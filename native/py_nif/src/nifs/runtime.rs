@@ -4,29 +4,28 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 
 use py_host::{context, facts, mode, runtime};
-use rustler::env::SavedTerm;
-use rustler::{Atom, Encoder, Env, OwnedEnv, Term};
+use rustler::sys::ErlNifTerm;
+use rustler::{Atom, Encoder, Env, Term};
 
 use super::Tagged;
-use crate::terms::save;
+use crate::terms::TermStore;
 use crate::{atoms, builtin, local};
 
 /// What the Elixir that runs tells about its structs: an example of each that Python values come
 /// back as, and which others have a `Py.Encoder`.
 struct Structs {
-    env: OwnedEnv,
-    map: SavedTerm,
+    store: TermStore,
+    map: ErlNifTerm,
 }
-
-// SAFETY: the terms are never changed, and copying one out only reads it.
-unsafe impl Sync for Structs {}
 
 static STRUCTS: RwLock<Option<Structs>> = RwLock::new(None);
 
 fn look_up<R>(name: Atom, found: impl for<'a> FnOnce(Option<Term<'a>>) -> R) -> R {
     let structs = STRUCTS.read().unwrap_or_else(PoisonError::into_inner);
     let structs = structs.as_ref().expect("set when Python started");
-    structs.env.run(|own| found(structs.map.load(own).map_get(name).ok()))
+    // SAFETY: put into that store when Python started.
+    let map = unsafe { structs.store.get(structs.map) };
+    found(map.map_get(name).ok())
 }
 
 /// The template of that name; the atom `nil` where there is none.
@@ -50,8 +49,8 @@ pub fn has_encoder(name: Term<'_>) -> bool {
 #[rustler::nif]
 fn runtime_start<'a>(env: Env<'a>, config: Term<'a>, tag: Term<'a>) -> rustler::NifResult<Atom> {
     let templates = config.map_get(atoms::templates())?;
-    let own = OwnedEnv::new();
-    let structs = Structs { map: save(&own, templates), env: own };
+    let mut store = TermStore::new();
+    let structs = Structs { map: store.keep(templates), store };
     *STRUCTS.write().unwrap_or_else(PoisonError::into_inner) = Some(structs);
     let config = runtime::Config {
         executable: config.map_get(atoms::executable())?.decode()?,
