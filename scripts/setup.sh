@@ -65,8 +65,14 @@ name_packages() {
   echo "a C compiler, and CPython 3.9 to 3.14 with a shared library (uv python install 3.13)." >&2
 }
 
+# Without them Python knows no time zone by name, as in a minimal image.
+need_zones() {
+  [ -e /usr/share/zoneinfo/Europe ] || packages+=(tzdata)
+}
+
 need_erlang
 need_python
+need_zones
 need_rust
 
 status=0
