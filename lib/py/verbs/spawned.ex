@@ -1,0 +1,104 @@
+defmodule Py.Verbs.Spawned do
+  @moduledoc false
+  # The verbs of `Py` whose calls are not waited for. `use` defines and documents them in `Py`.
+
+  alias Py.{Object, Options, Request}
+  alias Py.Request.Spawned
+
+  defmacro __using__(_opts) do
+    quote location: :keep do
+      @doc """
+      Starts a call and goes on; `await/2` fetches its answer.
+
+      The reference belongs to this process. When it dies, the call is stopped.
+
+      ## Options
+
+      #{Options.docs(:spawn_call)}
+      ## Example
+
+          iex> ref = Py.spawn_call(:math, :factorial, [20])
+          iex> Py.await(ref)
+          {:ok, 2_432_902_008_176_640_000}
+
+      """
+      @spec spawn_call(atom | binary | Object.t(), atom | binary, list, keyword) :: reference
+      def spawn_call(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+        do: Request.spawn_call(module_or_object, function, args, opts)
+
+      @doc """
+      The answer of a spawned call, once.
+
+      Waits for as many milliseconds, or as the call's option `timeout:` says; then the call is
+      stopped and the answer is `:timeout`. A call that was awaited already, or that another
+      process made, answers `:not_found`.
+
+          iex> ref = Py.spawn_call(:math, :sqrt, [16])
+          iex> Py.await(ref, 5_000)
+          {:ok, 4.0}
+          iex> {:error, %Py.ContextError{reason: reason}} = Py.await(ref)
+          iex> reason
+          :not_found
+
+      """
+      @spec await(reference, timeout | nil) :: result
+      defdelegate await(ref, timeout \\ nil), to: Spawned
+
+      @doc """
+      The answers of several spawned calls, in their order. The time is one for all of them.
+
+          iex> refs = for n <- [4, 9, 16], do: Py.spawn_call(:math, :sqrt, [n])
+          iex> Py.await_many(refs)
+          [ok: 2.0, ok: 3.0, ok: 4.0]
+
+      """
+      @spec await_many([reference], timeout) :: [result]
+      defdelegate await_many(refs, timeout \\ Options.default(:timeout)), to: Spawned
+
+      @doc """
+      Stops a spawned call; `await/2` then answers `:interrupted`.
+
+          iex> ref = Py.spawn_call(:time, :sleep, [0.01])
+          iex> Py.cancel(ref)
+          :ok
+          iex> Py.await(ref)
+          {:error, %Py.ContextError{reason: :interrupted}}
+
+      """
+      @spec cancel(reference) :: :ok
+      defdelegate cancel(ref), to: Spawned
+
+      @doc """
+      Starts a call that nobody waits for. Should it fail, the error is logged.
+
+      The casts of one process to one context run in their order.
+
+      ## Options
+
+      #{Options.docs(:cast)}
+      ## Example
+
+          iex> Py.cast(:builtins, :print, [""], kwargs: [end: ""])
+          :ok
+
+      """
+      @spec cast(atom | binary | Object.t(), atom | binary, list, keyword) ::
+              :ok | {:error, Exception.t()}
+      def cast(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+        do: Request.cast(module_or_object, function, args, opts)
+
+      @doc """
+      Runs calls at the same time and answers with their results, in their order.
+
+      Each is `{module, function, args}`, or has options of its own as a fourth element. The
+      options are those of `spawn_call/4`; the time is one for all calls.
+
+          iex> Py.parallel([{:math, :sqrt, [16]}, {:math, :sqrt, [25]}])
+          [ok: 4.0, ok: 5.0]
+
+      """
+      @spec parallel([tuple], keyword) :: [result]
+      def parallel(calls, opts \\ []) when is_list(calls), do: Request.parallel(calls, opts)
+    end
+  end
+end
