@@ -12,6 +12,8 @@
 -export([context/0, context/1, start_contexts/0, start_contexts/1, stop_contexts/0,
          contexts_started/0]).
 -export([register_pool/2, unregister_pool/1]).
+-export([state_fetch/1, state_store/2, state_remove/1, state_keys/0, state_clear/0]).
+-export([state_incr/1, state_incr/2, state_decr/1, state_decr/2]).
 -export([version/0, execution_mode/0, subinterp_supported/0]).
 
 -import(py_terms, [answer/1, name/1, options/1, text/1]).
@@ -58,10 +60,10 @@ eval(Place, Code, Locals) when is_map(Locals) -> evaluate(Code, Locals, [place(P
 eval(Code, Locals, Timeout) -> evaluate(Code, Locals, [{timeout, Timeout}]).
 
 -spec exec(code()) -> ok | {error, term()}.
-exec(Code) -> answer('Elixir.Py.Request':exec(text(Code), [])).
+exec(Code) -> executed(Code, []).
 
 -spec exec(context() | pool(), code()) -> ok | {error, term()}.
-exec(Place, Code) -> answer('Elixir.Py.Request':exec(text(Code), [place(Place)])).
+exec(Place, Code) -> executed(Code, [place(Place)]).
 
 %% Calls that are not waited for. The forms are those of `call'.
 
@@ -186,6 +188,35 @@ register_pool(Pool, Name) -> py_context_router:register_pool(Pool, Name).
 -spec unregister_pool(py_context_router:registration()) -> ok.
 unregister_pool(Name) -> py_context_router:unregister_pool(Name).
 
+%% Shared state.
+
+-spec state_fetch(term()) -> {ok, term()} | {error, not_found}.
+state_fetch(Key) -> py_terms:found('Elixir.Py.State':fetch(Key)).
+
+-spec state_store(term(), term()) -> ok.
+state_store(Key, Value) -> 'Elixir.Py.State':store(Key, Value).
+
+-spec state_remove(term()) -> ok.
+state_remove(Key) -> 'Elixir.Py.State':remove(Key).
+
+-spec state_keys() -> [term()].
+state_keys() -> 'Elixir.Py.State':keys().
+
+-spec state_clear() -> ok.
+state_clear() -> 'Elixir.Py.State':clear().
+
+-spec state_incr(term()) -> integer().
+state_incr(Key) -> 'Elixir.Py.State':incr(Key).
+
+-spec state_incr(term(), integer()) -> integer().
+state_incr(Key, By) -> 'Elixir.Py.State':incr(Key, By).
+
+-spec state_decr(term()) -> integer().
+state_decr(Key) -> 'Elixir.Py.State':decr(Key).
+
+-spec state_decr(term(), integer()) -> integer().
+state_decr(Key, By) -> 'Elixir.Py.State':decr(Key, By).
+
 %% Facts.
 
 -spec version() -> {ok, binary()}.
@@ -215,11 +246,14 @@ request(M, F, Args, Opts) ->
 evaluate(Code, Locals, Opts) ->
     answer('Elixir.Py.Request':eval(text(Code), Locals, Opts, erlang)).
 
+executed(Code, Opts) ->
+    answer('Elixir.Py.Request':exec(text(Code), Opts, erlang)).
+
 spawned(M, F, Args, Opts) ->
     'Elixir.Py.Request':spawn_call(name(M), name(F), Args, Opts, erlang).
 
 casted(M, F, Args, Opts) ->
-    answer('Elixir.Py.Request':cast(name(M), name(F), Args, Opts)).
+    answer('Elixir.Py.Request':cast(name(M), name(F), Args, Opts, erlang)).
 
 %% A stream raises what goes wrong.
 collect(Stream) ->

@@ -7,7 +7,7 @@
 %% ...) when the context could not do it.
 -module(py_terms).
 
--export([answer/1, event/1, field/2, name/1, options/1, text/1]).
+-export([answer/1, event/1, field/2, found/1, name/1, options/1, text/1]).
 
 -spec answer(ok | {ok, term()} | {error, term()}) -> ok | py:answer().
 answer({ok, _Value} = Ok) -> Ok;
@@ -23,6 +23,11 @@ event(Event) -> Event.
 -spec field(atom(), {ok, map()} | {error, term()}) -> py:answer().
 field(Key, {ok, Map}) -> {ok, maps:get(Key, Map)};
 field(_Key, Error) -> answer(Error).
+
+%% What Elixir's `fetch' answers.
+-spec found({ok, term()} | error) -> {ok, term()} | {error, not_found}.
+found(error) -> {error, not_found};
+found(Ok) -> Ok.
 
 -spec name(py:name() | map()) -> atom() | binary() | map().
 name(Name) when is_list(Name) -> text(Name);

@@ -31,6 +31,13 @@ defmodule FacadeTest do
       contexts_started: {0..0, Py, :contexts_started?},
       register_pool: {2..2, Router, :register_pool},
       unregister_pool: {1..1, Router, :unregister_pool},
+      state_fetch: {1..1, Py.State, :fetch},
+      state_store: {2..2, Py.State, :store},
+      state_remove: {1..1, Py.State, :remove},
+      state_keys: {0..0, Py.State, :keys},
+      state_clear: {0..0, Py.State, :clear},
+      state_incr: {1..2, Py.State, :incr},
+      state_decr: {1..2, Py.State, :decr},
       version: {0..0, Py, :version},
       execution_mode: {0..0, Py, :execution_mode},
       subinterp_supported: {0..0, Py, :subinterp_supported?}
@@ -267,6 +274,26 @@ defmodule FacadeTest do
     {:ok, list} = Py.eval("[1, None]", %{}, return: :object)
     assert :py.to_term(list) == {:ok, [1, :none]}
     assert :py_context.to_term(list) == {:ok, [1, :none]}
+  end
+
+  test "state is shared with Python" do
+    key = <<"facade">>
+    assert :py.state_fetch(key) == {:error, :not_found}
+    assert :py.state_store(key, %{"a" => 1}) == :ok
+    assert :py.state_fetch(key) == {:ok, %{"a" => 1}}
+    assert {:ok, %{"a" => 1}} = :py.eval("__import__('erlang').state_get('facade')")
+    assert :py.exec("import erlang; erlang.state_set('facade', [None])") == :ok
+    assert :py.state_fetch(key) == {:ok, [:none]}
+    assert {:ok, [:none]} = :py.eval("__import__('erlang').state_get('facade')")
+    assert key in :py.state_keys()
+    assert :py.state_remove(key) == :ok
+    refute key in :py.state_keys()
+    assert :py.state_incr(key) == 1
+    assert :py.state_incr(key, 10) == 11
+    assert :py.state_decr(key) == 10
+    assert :py.state_decr(key, 4) == 6
+    assert :py.state_clear() == :ok
+    assert :py.state_keys() == []
   end
 
   test "facts agree with Elixir's" do

@@ -17,11 +17,13 @@ defmodule Py.Application do
     end
   end
 
-  # The pools take away their slots themselves unless they were killed.
+  # The pools take away their slots themselves unless they were killed. The shared state belongs
+  # to no process.
   @impl true
   def stop(_state) do
     Enum.each(Pool.names(), &Pool.unpublish/1)
     Registrations.clear()
+    Py.State.clear()
   end
 
   defp children do

@@ -83,6 +83,30 @@ defmodule Py.Native do
   @spec namespace_new() :: reference
   def namespace_new, do: :erlang.nif_error(:not_loaded)
 
+  @doc "What is kept under a key of the shared state."
+  @spec state_fetch(term) :: {:ok, term} | :error
+  def state_fetch(_key), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Keeps a copy of a value under a key of the shared state."
+  @spec state_store(term, term) :: :ok
+  def state_store(_key, _value), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Forgets a key of the shared state."
+  @spec state_remove(term) :: :ok
+  def state_remove(_key), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Adds to an integer of the shared state, or to 0."
+  @spec state_add(term, integer) :: {:ok, integer} | {:error, :not_an_integer | :overflow}
+  def state_add(_key, _by), do: :erlang.nif_error(:not_loaded)
+
+  @doc "The keys of the shared state; the message is `{tag, keys}`."
+  @spec state_keys(tag) :: :ok
+  def state_keys(_tag), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Forgets all of the shared state."
+  @spec state_clear() :: :ok
+  def state_clear, do: :erlang.nif_error(:not_loaded)
+
   @doc """
   Hands an operation to a context, or to the worker that waits in a callback.
 

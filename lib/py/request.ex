@@ -39,9 +39,9 @@ defmodule Py.Request do
     do: run({:eval, code, vars}, Options.parse!(:eval, opts), format)
 
   @doc "Executes code for its effects."
-  @spec exec(binary, keyword) :: :ok | {:error, Exception.t()}
-  def exec(code, opts) do
-    case run({:exec, code}, Options.parse!(:exec, opts), :term) do
+  @spec exec(binary, keyword, Native.format()) :: :ok | {:error, Exception.t()}
+  def exec(code, opts, format \\ :term) do
+    case run({:exec, code}, Options.parse!(:exec, opts), format) do
       {:ok, _none} -> :ok
       error -> error
     end
@@ -57,11 +57,11 @@ defmodule Py.Request do
   end
 
   @doc "Starts a call that nobody waits for."
-  @spec cast(atom | binary | Object.t(), atom | binary, list, keyword) ::
+  @spec cast(atom | binary | Object.t(), atom | binary, list, keyword, Native.format()) ::
           :ok | {:error, Exception.t()}
-  def cast(module, function, args, opts) do
+  def cast(module, function, args, opts, format \\ :term) do
     {op, options} = calling(module, function, args, Options.parse!(:cast, opts))
-    Route.run(op, options, :term, {:cast, false})
+    Route.run(op, options, format, {:cast, false})
   end
 
   @doc "Starts several calls, each `{module, function, args}` or with options, and waits for all."

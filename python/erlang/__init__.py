@@ -33,6 +33,15 @@ if TYPE_CHECKING:
     from erlang._loop import ErlangEventLoop, EventLoopPolicy, install, new_event_loop, run
     from erlang._mode import ExecutionMode, execution_mode
     from erlang._spawn import SpawnedTask, spawn_task
+    from erlang._state import (
+        state_clear,
+        state_decr,
+        state_delete,
+        state_get,
+        state_incr,
+        state_keys,
+        state_set,
+    )
 
 __all__ = [
     "Atom",
@@ -61,6 +70,13 @@ __all__ = [
     "send",
     "sleep",
     "spawn_task",
+    "state_clear",
+    "state_decr",
+    "state_delete",
+    "state_get",
+    "state_incr",
+    "state_keys",
+    "state_set",
     "whereis",
 ]
 
@@ -74,6 +90,13 @@ _LATE = {
     "new_event_loop": "_loop",
     "run": "_loop",
     "spawn_task": "_spawn",
+    "state_clear": "_state",
+    "state_decr": "_state",
+    "state_delete": "_state",
+    "state_get": "_state",
+    "state_incr": "_state",
+    "state_keys": "_state",
+    "state_set": "_state",
 }
 
 # Hidden from type checkers, which would otherwise accept every misspelt `erlang.name`.

@@ -47,6 +47,13 @@ defmodule Py.ApplicationTest do
     assert {:error, %Py.Error{type: "NameError"}} = Py.eval("x")
   end
 
+  test "the shared state goes when it stops" do
+    :ok = Py.State.store(:stopped, 1)
+    :ok = Application.stop(:erlang_python)
+    :ok = Application.start(:erlang_python)
+    assert Py.State.fetch(:stopped) == :error
+  end
+
   test "a mode that cannot be is a clear failure to start" do
     :ok = Application.stop(:erlang_python)
     :ok = Application.put_env(:erlang_python, :mode, :warp)

@@ -50,6 +50,8 @@ rustler::atoms! {
     direction,
     to_python,
     to_elixir,
+    not_an_integer,
+    overflow,
 
     // Operations.
     eval,

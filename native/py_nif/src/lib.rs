@@ -21,6 +21,7 @@ mod ops;
 mod output;
 mod reply;
 mod request;
+mod state;
 mod terms;
 
 rustler::init!("Elixir.Py.Native");

@@ -4,8 +4,8 @@
 use std::ffi::c_int;
 
 use rustler::sys::{
-    enif_alloc_env, enif_free_env, enif_get_tuple, enif_make_copy, enif_send, enif_whereis_pid,
-    ErlNifEnv, ErlNifTerm,
+    enif_alloc_env, enif_free_env, enif_get_tuple, enif_is_identical, enif_make_copy, enif_send,
+    enif_whereis_pid, ErlNifEnv, ErlNifTerm,
 };
 use rustler::{Atom, Env, LocalPid, Term};
 
@@ -112,6 +112,12 @@ impl Drop for TermStore {
         // SAFETY: ours, and nobody has a term of it any more.
         unsafe { enif_free_env(self.0) }
     }
+}
+
+/// `One === Other`, wherever the two are.
+pub fn are_identical(one: Term<'_>, other: Term<'_>) -> bool {
+    // SAFETY: both are alive in their environments.
+    unsafe { enif_is_identical(one.as_c_arg(), other.as_c_arg()) != 0 }
 }
 
 /// Sends what is made to a process, from a thread that is not the BEAM's.

@@ -7,6 +7,7 @@ pub mod buffer;
 pub mod opaque;
 mod poller;
 mod print;
+mod state;
 pub mod talk;
 
 use std::cell::Cell;
@@ -41,7 +42,7 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-static METHODS: Methods<16> = Methods([
+static METHODS: Methods<22> = Methods([
     method(c"execution_mode", execution_mode, ffi::METH_NOARGS),
     method(c"is_multi_phase", is_multi_phase, ffi::METH_VARARGS),
     method(c"import_in_main", import_in_main, ffi::METH_O),
@@ -57,6 +58,12 @@ static METHODS: Methods<16> = Methods([
     method(c"has_function", talk::has_function, ffi::METH_O),
     method(c"to_binary", talk::to_binary, ffi::METH_O),
     method(c"from_binary", talk::from_binary, ffi::METH_O),
+    method(c"state_get", state::get, ffi::METH_VARARGS),
+    method(c"state_set", state::set, ffi::METH_VARARGS),
+    method(c"state_delete", state::delete, ffi::METH_O),
+    method(c"state_add", state::add, ffi::METH_VARARGS),
+    method(c"state_keys", state::keys, ffi::METH_NOARGS),
+    method(c"state_clear", state::clear, ffi::METH_NOARGS),
     ffi::PyMethodDef::zeroed(),
 ]);
 

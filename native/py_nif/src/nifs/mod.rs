@@ -6,6 +6,7 @@
 mod context;
 mod request;
 pub mod runtime;
+mod state;
 
 use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Term};
