@@ -40,7 +40,9 @@ pub(crate) struct Target {
 unsafe impl Send for Target {}
 
 /// Lock order: `target` before any GIL before `raising`. The worker takes `target` only while it
-/// is detached, so it never waits for an interrupter that waits for its GIL.
+/// is detached, so it never waits for an interrupter that waits for its GIL. Under `raising`
+/// nothing is done that may let go of a GIL or stop other threads, such as making an object or
+/// setting a trace function: whoever waits for `raising` is attached.
 #[derive(Default)]
 pub(crate) struct Interrupts {
     target: Mutex<Option<Target>>,
@@ -76,10 +78,11 @@ impl Interrupts {
         // The interrupter announces itself before it looks whether the job still runs, and the
         // worker has ended the job before it looks here: one of the two sees the other.
         if self.announced.load(Ordering::SeqCst) {
-            let _exclusive = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+            let exclusive = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
             self.announced.store(false, Ordering::SeqCst);
             // SAFETY: attached; a null exception takes back the one that is pending.
             unsafe { ffi::PyThreadState_SetAsyncExc(own_thread(), std::ptr::null_mut()) };
+            drop(exclusive);
             if TRACING.replace(false) {
                 // SAFETY: attached; null takes the function away.
                 unsafe { ffi::PyEval_SetTrace(None, std::ptr::null_mut()) };
@@ -131,19 +134,21 @@ fn raise_in(context: &Context, id: u64, relentless: bool) -> bool {
         return false;
     };
     state.attach(|_py| {
-        let _exclusive = interrupts.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        let relentless = if relentless { Relentless::new_type() } else { None };
+        let exclusive = interrupts.raising.lock().unwrap_or_else(PoisonError::into_inner);
         interrupts.announced.store(true, Ordering::SeqCst);
         if context.running() == id {
             interrupts.mark(id);
-            let relentless = if relentless { Relentless::new_type() } else { None };
             // SAFETY: attached to the interpreter that `thread` belongs to; the exception type is
-            // static, or a reference that we own until after the call, which takes its own.
+            // static, or ours until after the call, which takes a reference of its own.
             unsafe {
                 let kind = relentless.unwrap_or(ffi::PyExc_KeyboardInterrupt);
                 ffi::PyThreadState_SetAsyncExc(thread, kind);
-                ffi::Py_XDECREF(relentless.unwrap_or(std::ptr::null_mut()));
             }
         }
+        drop(exclusive);
+        // SAFETY: attached; our own reference, or null.
+        unsafe { ffi::Py_XDECREF(relentless.unwrap_or(std::ptr::null_mut())) };
     });
     state.delete();
     true

@@ -62,6 +62,20 @@ impl Worker {
         deadline: Option<Instant>,
         done: impl Fn() -> bool,
     ) -> Result<(), Interrupted> {
+        let waited = self.wait_open(py, nested, deadline, done);
+        // However it ended, and even if it never began: whoever is asked for something may
+        // have put jobs there already, which are to be answered.
+        nested.close();
+        waited
+    }
+
+    fn wait_open(
+        &self,
+        py: Attached<'_>,
+        nested: &Arc<Nested>,
+        deadline: Option<Instant>,
+        done: impl Fn() -> bool,
+    ) -> Result<(), Interrupted> {
         let context = self.context();
         if self.was_interrupted() {
             return Err(Interrupted);
@@ -81,9 +95,7 @@ impl Worker {
             }
         }
         self.pace.set(pace);
-        let resumed = context.resume();
-        nested.close();
-        resumed
+        context.resume()
     }
 }
 

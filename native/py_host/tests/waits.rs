@@ -73,6 +73,33 @@ fn a_job_that_waits_runs_the_jobs_of_its_wait_to_any_depth() {
 }
 
 #[test]
+fn a_wait_that_never_begins_answers_the_jobs_it_has() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        let (send, answered) = mpsc::channel();
+        let (ended, ends) = mpsc::channel();
+        let job = job({
+            let context = Arc::clone(&context);
+            move |py: Attached<'_>, worker: &Worker| {
+                let nested = Arc::new(Nested::new());
+                context.interrupt_all();
+                while !worker.was_interrupted() {
+                    py.detached(std::thread::yield_now);
+                }
+                let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+                let inner = Run { id, code: "1", answer: send };
+                assert!(nested.submit(Box::new(inner)).is_ok());
+                let _ = ended.send(worker.wait(py, &nested, None, || false).is_ok());
+            }
+        });
+        assert!(context.submit(job).is_ok());
+        assert!(!ends.recv_timeout(SOON).unwrap());
+        assert!(answered.recv_timeout(SOON).unwrap().is_err());
+        close(&context);
+    });
+}
+
+#[test]
 fn a_wait_ends_when_its_job_is_interrupted_or_its_context_closes() {
     in_every_mode(|mode| {
         let context = open(mode, 10);
