@@ -10,6 +10,17 @@ defmodule Py.Case.Records do
 
   def stop(id), do: :logger.remove_handler(id)
 
+  @doc "The first record of that level with `part` in it, past those of other tests."
+  def logged!(level, part) do
+    receive do
+      {:logged, ^level, text, metadata} ->
+        if text =~ part, do: {text, metadata}, else: logged!(level, part)
+    after
+      5_000 ->
+        ExUnit.Assertions.flunk("nothing of level #{level} was logged with #{inspect(part)}")
+    end
+  end
+
   @doc false
   def log(%{level: level, msg: {:string, text}, meta: metadata}, %{config: %{pid: pid}}),
     do: send(pid, {:logged, level, IO.chardata_to_string(text), metadata})
