@@ -36,7 +36,7 @@ defmodule Py do
   your own, supervised by `Py.Context`.
   """
 
-  alias Py.{Buffer, Mode, Object, Options, Request, Router, Runtime}
+  alias Py.{Buffer, JSON, Mode, Object, Options, Request, Router, Runtime}
   alias Py.Callback.Registry
 
   @typedoc "Where to run: a context's pid or registered name, or a 1-based place in the pool"
@@ -241,6 +241,16 @@ defmodule Py do
   """
   @spec buffer(binary) :: Buffer.t()
   def buffer(binary), do: Buffer.new(binary)
+
+  @doc """
+  JSON text that is to be in Python what it says. See `Py.JSON`.
+
+      iex> Py.call(:builtins, :sorted, [Py.json("[3, 1, 2]")])
+      {:ok, [1, 2, 3]}
+
+  """
+  @spec json(iodata) :: JSON.t()
+  def json(text), do: JSON.new(text)
 
   ## Contexts
 

@@ -9,6 +9,7 @@
 -export([stream_start/3, stream_start/4, stream_cancel/1]).
 -export([register_function/2, register_function/3, unregister_function/1]).
 -export([call_method/3, getattr/2, to_term/1, is_ref/1]).
+-export([bytes/1, buffer/1, json/1]).
 -export([context/0, context/1, start_contexts/0, start_contexts/1, stop_contexts/0,
          contexts_started/0]).
 -export([register_pool/2, unregister_pool/1]).
@@ -159,6 +160,18 @@ to_term(Ref) -> answer('Elixir.Py.Request':object(Ref, {to_term, Ref}, erlang)).
 
 -spec is_ref(term()) -> boolean().
 is_ref(Term) -> is_map(Term) andalso maps:get('__struct__', Term, none) =:= 'Elixir.Py.Object'.
+
+%% Values: a binary that is to be `bytes', one that Python reads in place, and JSON that is to be
+%% what it says.
+
+-spec bytes(binary()) -> {bytes, binary()}.
+bytes(Binary) -> 'Elixir.Py':bytes(Binary).
+
+-spec buffer(binary()) -> map().
+buffer(Binary) -> 'Elixir.Py':buffer(Binary).
+
+-spec json(iodata()) -> map().
+json(Text) -> 'Elixir.Py':json(Text).
 
 %% Contexts.
 

@@ -20,7 +20,7 @@ defmodule PyTest do
   end
 
   test "every public function is documented with an example and specified" do
-    for module <- [Py, Py.Context, Py.Router, Py.Object, Py.Mode, Py.Buffer] do
+    for module <- [Py, Py.Context, Py.Router, Py.Object, Py.Mode, Py.Buffer, Py.JSON] do
       {:docs_v1, _, _, _, _, _, docs} = Code.fetch_docs(module)
       {:ok, specs} = Code.Typespec.fetch_specs(module)
       specified = for {{name, arity}, _} <- specs, do: {name, arity}

@@ -3,7 +3,8 @@ defmodule Py.ConversionError do
   A value has no counterpart on the other side, so it was not passed.
 
     * `:path` - where in the data it is, outermost first: `["rows", 3, "price"]`
-    * `:direction` - `:to_python` for arguments, before any Python ran; `:to_elixir` for results
+    * `:direction` - `:to_python` for arguments, before any Python ran; `:to_elixir` for results,
+      `:to_json` for those asked for with `return: :json`
     * `:reason` - an atom for the kind of trouble: a cycle, a depth beyond the limit, an improper
       list, a bitstring, a lone surrogate, and so on
     * `:message` - the same in words
@@ -22,7 +23,7 @@ defmodule Py.ConversionError do
           path: [term],
           reason: atom,
           message: String.t(),
-          direction: :to_python | :to_elixir
+          direction: :to_python | :to_elixir | :to_json
         }
 
   defexception path: [], reason: nil, message: "", direction: :to_python
@@ -34,11 +35,12 @@ defmodule Py.ConversionError do
 
   defp side(:to_python), do: "Python"
   defp side(:to_elixir), do: "Elixir"
+  defp side(:to_json), do: "JSON"
 
   # A path that starts with a name (a variable, a keyword argument) reads like code by itself;
   # one that starts with a position is given the name of what is counted.
   defp place(%{path: [], direction: :to_python}), do: "the value"
-  defp place(%{path: [], direction: :to_elixir}), do: "the result"
+  defp place(%{path: []}), do: "the result"
   defp place(%{path: [name | rest]}) when is_atom(name), do: "#{name}#{steps(rest)}"
 
   defp place(%{path: [name | rest]} = error) when is_binary(name) do
@@ -50,7 +52,7 @@ defmodule Py.ConversionError do
   defp place(%{path: path} = error), do: root(error) <> steps(path)
 
   defp root(%{direction: :to_python}), do: "args"
-  defp root(%{direction: :to_elixir}), do: "result"
+  defp root(_result), do: "result"
 
   defp steps(path), do: Enum.map_join(path, &"[#{inspect(&1, limit: 5, printable_limit: 50)}]")
 end

@@ -13,7 +13,7 @@ defmodule Py.Native do
   @type slots :: tuple
   @type target :: pid | {slots, index0 :: non_neg_integer} | reference | callback
   @type scope :: :context | :fresh | reference
-  @type format :: :term | :object | :erlang
+  @type format :: :term | :object | :json | :erlang
   @type kind :: :call | {:spawn, leader :: pid} | {:cast, leader :: pid, info :: term}
   @type ticket :: reference
   @type callback :: reference

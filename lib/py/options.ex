@@ -49,9 +49,11 @@ defmodule Py.Options do
     ],
     return: [
       verbs: [:call, :eval, :getattr, :object, :spawn_call],
-      type: {:in, [:term, :object]},
+      type: {:in, [:term, :object, :json]},
       default: :term,
-      doc: "`:term` converts the result, `:object` answers with a `Py.Object` that stands for it"
+      doc:
+        "`:term` converts the result, `:object` answers with a `Py.Object` that stands for it, " <>
+          "`:json` with a binary of JSON"
     ],
     as: [
       verbs: [:call, :eval, :getattr, :object, :spawn_call],

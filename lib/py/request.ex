@@ -151,6 +151,6 @@ defmodule Py.Request do
   def exception({:context, reason}), do: %ContextError{reason: reason}
   def exception({:conversion, facts}), do: struct!(ConversionError, facts)
 
-  defp format(%{return: :object}, _format), do: :object
+  defp format(%{return: return}, _format) when return != :term, do: return
   defp format(_options, format), do: format
 end

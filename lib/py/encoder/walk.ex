@@ -15,7 +15,8 @@ defmodule Py.Encoder.Walk do
     Range,
     Decimal,
     Py.Object,
-    Py.Buffer
+    Py.Buffer,
+    Py.JSON
   ]
 
   # What the protocol answers is settled when it is consolidated, after this is compiled.

@@ -11,6 +11,7 @@ rustler::atoms! {
     replied,
     term,
     object,
+    json,
     erlang,
     call,
     spawn,
@@ -50,6 +51,7 @@ rustler::atoms! {
     direction,
     to_python,
     to_elixir,
+    to_json,
     not_an_integer,
     overflow,
 
@@ -91,6 +93,7 @@ rustler::atoms! {
     struct_ = "__struct__",
     py_object = "Elixir.Py.Object",
     py_buffer = "Elixir.Py.Buffer",
+    py_json = "Elixir.Py.JSON",
     mapset = "Elixir.MapSet",
     range = "Elixir.Range",
     date = "Elixir.Date",

@@ -34,6 +34,7 @@ pub struct Unconvertible {
 pub enum Direction {
     ToPython,
     ToElixir,
+    AsJson,
 }
 
 pub enum Step {
@@ -93,6 +94,7 @@ impl Unconvertible {
         let direction = match self.direction {
             Direction::ToPython => atoms::to_python(),
             Direction::ToElixir => atoms::to_elixir(),
+            Direction::AsJson => atoms::to_json(),
         };
         let path: Vec<Term<'a>> = self.path.iter().rev().map(|step| step.encode(env)).collect();
         let reason = Atom::from_str(env, self.reason).expect("reasons are short ASCII names");

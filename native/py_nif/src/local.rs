@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use lru::LruCache;
 use py_host::{Attached, Kept, Mode, Object, Raised, Worker};
+use pyo3_ffi as ffi;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use rustler::sys::ErlNifTerm;
 
@@ -47,6 +48,12 @@ pub struct Local {
     pub convert: Kept,
     /// `erlang._convert.encoder_for`
     pub encoder_for: Kept,
+    /// `erlang._json.form`
+    pub json_form: Kept,
+    /// `erlang._json.digits`
+    pub json_digits: Kept,
+    /// `erlang._json.integer`
+    pub json_integer: Kept,
     compile_eval: Kept,
     compile_exec: Kept,
     names: RefCell<FxHashMap<ErlNifTerm, Kept>>,
@@ -87,6 +94,36 @@ pub enum Builtin {
 }
 
 impl Builtin {
+    /// Told by address: all interpreters share these types.
+    #[inline]
+    pub fn of(kind: *mut ffi::PyTypeObject) -> Option<Builtin> {
+        macro_rules! is {
+            ($kind:ident) => {
+                std::ptr::eq(kind, &raw const ffi::$kind)
+            };
+        }
+        // The more frequent, the earlier.
+        Some(if is!(PyUnicode_Type) {
+            Builtin::Str
+        } else if is!(PyLong_Type) {
+            Builtin::Int
+        } else if is!(PyFloat_Type) {
+            Builtin::Float
+        } else if is!(PyDict_Type) {
+            Builtin::Dict
+        } else if is!(PyList_Type) {
+            Builtin::List
+        } else if is!(PyTuple_Type) {
+            Builtin::Tuple
+        } else if is!(PyBytes_Type) {
+            Builtin::Bytes
+        } else if is!(PySet_Type) || is!(PyFrozenSet_Type) {
+            Builtin::Set
+        } else {
+            return None;
+        })
+    }
+
     fn parse(name: &str) -> Option<Builtin> {
         Some(match name {
             "int" => Builtin::Int,
@@ -124,6 +161,7 @@ impl Local {
         let failure = Object::import(py, c"erlang._failure")?;
         let code = Object::import(py, c"erlang._code")?;
         let errors = Object::import(py, c"erlang._errors")?;
+        let json = Object::import(py, c"erlang._json")?;
         let schedule = Object::import(py, c"erlang._schedule")?;
         Object::import(py, c"erlang._output")?.attr(c"install")?.call0()?;
         let cache = || {
@@ -146,6 +184,9 @@ impl Local {
             call_marker: schedule.attr(c"CallMarker")?.keep(),
             py_marker: schedule.attr(c"PyMarker")?.keep(),
             encoder_for: convert.attr(c"encoder_for")?.keep(),
+            json_form: json.attr(c"form")?.keep(),
+            json_digits: json.attr(c"digits")?.keep(),
+            json_integer: json.attr(c"integer")?.keep(),
             compile_eval: code.attr(c"compile_eval")?.keep(),
             compile_exec: code.attr(c"compile_exec")?.keep(),
             convert: convert.keep(),

@@ -55,6 +55,8 @@ pub enum Format {
     /// The same with Erlang's habits.
     Erlang,
     Object,
+    /// A binary of JSON.
+    Json,
 }
 
 impl py_host::Job for Request {
@@ -133,6 +135,7 @@ impl Request {
         }
         let value = match self.format {
             Format::Term | Format::Erlang => convert::to_elixir(env, converter, &value)?,
+            Format::Json => convert::to_json(env, converter, &value)?,
             Format::Object => {
                 let name = convert::type_name(&value);
                 object::to_struct(env, converter.object_ref(value), &name)

@@ -2,7 +2,7 @@
 
 use std::mem::MaybeUninit;
 
-use py_host::{Object, Raised};
+use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
 use rustler::sys::{
     enif_make_list_from_array, enif_make_map_from_arrays, enif_make_tuple_from_array, ErlNifTerm,
@@ -229,38 +229,12 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         // SAFETY: a live dict.
         let size = unsafe { ffi::PyDict_Size(dict) } as usize;
         let (mut keys, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
-        self.each_pair(dict, |key, value| {
+        for (key, value) in Pairs::of(self.converter.py, dict)? {
             let within = |failure| inside(failure, || key_step(&key));
             keys.push(self.out(key.as_ptr(), &parents).map_err(within)?.as_c_arg());
             values.push(self.out(value.as_ptr(), &parents).map_err(within)?.as_c_arg());
-            Ok(())
-        })?;
-        self.map(&keys, &values)
-    }
-
-    /// Calls `visit` with strong references, so that what a conversion does to the dictionary
-    /// cannot pull a value from under us. `PyDict_Next` itself stays within bounds even then.
-    fn each_pair(
-        self,
-        dict: *mut ffi::PyObject,
-        mut visit: impl FnMut(Object<'py>, Object<'py>) -> Outcome<'py, ()>,
-    ) -> Outcome<'py, ()> {
-        let py = self.converter.py;
-        // Without a GIL another thread may change the dictionary at any time: walk a copy.
-        #[cfg(Py_GIL_DISABLED)]
-        // SAFETY: a live dict; a new reference or null with an exception set.
-        let copied = unsafe { Object::from_owned(py, ffi::PyDict_Copy(dict))? };
-        #[cfg(Py_GIL_DISABLED)]
-        let dict = copied.as_ptr();
-        let (mut position, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-        // SAFETY: a live dict; key and value are borrowed from it and made strong at once.
-        while unsafe { ffi::PyDict_Next(dict, &mut position, &mut key, &mut value) } != 0 {
-            // SAFETY: as above.
-            let (key, value) =
-                unsafe { (Object::from_borrowed(py, key), Object::from_borrowed(py, value)) };
-            visit(key, value)?;
         }
-        Ok(())
+        self.map(&keys, &values)
     }
 
     /// For a `set`, a `frozenset` or an instance of a subclass.
@@ -304,8 +278,48 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     }
 }
 
+/// The pairs of a `dict`, as strong references, so that what a conversion does to the dictionary
+/// cannot pull a value from under us. `PyDict_Next` itself stays within bounds even then.
+pub struct Pairs<'py> {
+    py: Attached<'py>,
+    dict: *mut ffi::PyObject,
+    position: ffi::Py_ssize_t,
+    #[cfg(Py_GIL_DISABLED)]
+    _copy: Object<'py>,
+}
+
+impl<'py> Pairs<'py> {
+    /// The dict outlives the walk.
+    #[cfg(not(Py_GIL_DISABLED))]
+    pub fn of(py: Attached<'py>, dict: *mut ffi::PyObject) -> Result<Self, Raised<'py>> {
+        Ok(Pairs { py, dict, position: 0 })
+    }
+
+    /// Without a GIL another thread may change the dictionary at any time: this walks a copy.
+    #[cfg(Py_GIL_DISABLED)]
+    pub fn of(py: Attached<'py>, dict: *mut ffi::PyObject) -> Result<Self, Raised<'py>> {
+        // SAFETY: a live dict; a new reference or null with an exception set.
+        let copy = unsafe { Object::from_owned(py, ffi::PyDict_Copy(dict))? };
+        Ok(Pairs { py, dict: copy.as_ptr(), position: 0, _copy: copy })
+    }
+}
+
+impl<'py> Iterator for Pairs<'py> {
+    type Item = (Object<'py>, Object<'py>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (mut key, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: a live dict; key and value are borrowed from it and made strong at once.
+        unsafe {
+            (ffi::PyDict_Next(self.dict, &mut self.position, &mut key, &mut value) != 0).then(
+                || (Object::from_borrowed(self.py, key), Object::from_borrowed(self.py, value)),
+            )
+        }
+    }
+}
+
 /// Adds a step to the path of a conversion that failed inside.
-fn inside(failure: Failure<'_>, step: impl FnOnce() -> Step) -> Failure<'_> {
+pub fn inside(failure: Failure<'_>, step: impl FnOnce() -> Step) -> Failure<'_> {
     match failure {
         Failure::Conversion(error) => Failure::Conversion(error.inside(step)),
         other => other,

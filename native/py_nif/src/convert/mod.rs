@@ -7,6 +7,7 @@
 
 mod collection;
 mod handle;
+mod json;
 mod number;
 mod structs;
 mod text;
@@ -23,6 +24,7 @@ use crate::local::{Builtin, How, Local};
 use crate::object::ObjectRef;
 
 pub use collection::kwargs_in as keywords;
+pub use json::to_json;
 pub use text::atom_text;
 
 /// As deep as Python's own recursion limit lets a program go by default.
@@ -135,32 +137,12 @@ impl<'p> Parents<'p> {
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// `object` is borrowed from a container or an `Object` that outlives the call.
     fn out(self, object: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
-        // SAFETY: `object` is alive, and so is its type; the rest compares addresses of static
-        // types that all interpreters share.
+        // SAFETY: `object` is alive, and so is its type.
         let kind = unsafe { ffi::Py_TYPE(object) };
-        macro_rules! is {
-            ($kind:ident) => {
-                std::ptr::eq(kind, &raw const ffi::$kind)
-            };
-        }
-        if is!(PyUnicode_Type) {
-            self.str_out(object)
-        } else if is!(PyLong_Type) {
-            self.int_out(object)
-        } else if is!(PyFloat_Type) {
-            Ok(self.float_out(object))
-        } else if is!(PyDict_Type) {
-            self.dict_out(object, parents)
-        } else if is!(PyList_Type) {
-            self.list_out(object, parents)
-        } else if is!(PyTuple_Type) {
-            self.tuple_out(object, parents)
+        if let Some(builtin) = Builtin::of(kind) {
+            self.builtin_out(builtin, object, parents)
         } else if let Some(constant) = self.constant_out(object) {
             Ok(constant)
-        } else if is!(PyBytes_Type) {
-            Ok(self.bytes_out(object))
-        } else if is!(PySet_Type) || is!(PyFrozenSet_Type) {
-            self.set_out(object, parents)
         } else {
             self.other_out(object, kind, parents)
         }
@@ -184,7 +166,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         let (kind, object) =
             unsafe { (Object::from_borrowed(py, kind.cast()), Object::from_borrowed(py, object)) };
         match &local.encoder(&kind)?.how {
-            How::As(builtin) => self.builtin_out(*builtin, &object, parents),
+            How::As(builtin) => self.builtin_out(*builtin, object.as_ptr(), parents),
             How::By(encode) => {
                 let tagged = encode.get(py).call1(&object)?;
                 self.tagged_out(&object, &tagged, &parents.with(object.as_ptr())?)
@@ -196,10 +178,9 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     fn builtin_out(
         self,
         builtin: Builtin,
-        object: &Object<'py>,
+        object: *mut ffi::PyObject,
         parents: &Parents<'_>,
     ) -> Outcome<'py, Term<'a>> {
-        let object = object.as_ptr();
         match builtin {
             Builtin::Int => self.int_out(object),
             Builtin::Float => Ok(self.float_out(object)),

@@ -11,7 +11,7 @@ use rustler::types::map::MapIterator;
 use rustler::{Atom, Encoder, Env, Term};
 
 use super::{
-    collection, failed_in, handle, into, refuse_in, refuse_out, Converter, In, Parents, Walk,
+    collection, failed_in, handle, into, json, refuse_in, refuse_out, Converter, In, Parents, Walk,
 };
 use crate::atoms;
 use crate::failure::Outcome;
@@ -29,6 +29,8 @@ pub fn struct_in<'py>(
         handle::object_in(converter, term)
     } else if is(atoms::py_buffer()) {
         handle::buffer_in(converter, term)
+    } else if is(atoms::py_json()) {
+        json::json_in(converter, term)
     } else if is(atoms::mapset()) {
         set_in(converter, term, depth)
     } else if is(atoms::range()) {

@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use py_host::{Object, Raised};
+use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
 use rustler::{Atom, Binary, Encoder, NewBinary, Term};
 
@@ -23,7 +23,7 @@ pub fn binary_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     made.map_err(failed_in("memory"))
 }
 
-fn python_str<'py>(converter: &Converter<'py>, text: &str) -> Result<Object<'py>, Raised<'py>> {
+pub fn python_str<'py>(converter: &Converter<'py>, text: &str) -> Result<Object<'py>, Raised<'py>> {
     if !text.is_ascii() || text.is_empty() {
         return Object::str(converter.py, text);
     }
@@ -133,29 +133,26 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
 
     /// For a `str` or an instance of a subclass.
     pub fn str_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
-        Ok(self.binary(self.utf8(object)?))
+        Ok(self.binary(utf8(self.converter.py, object)?.as_bytes()))
     }
 
     /// An `erlang.Atom`. The type itself limits how many of them there are, so this may create.
     pub fn atom_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
-        let text = self.utf8(object)?;
-        if let Ok(text) = std::str::from_utf8(text) {
-            if let Ok(atom) = Atom::from_str(self.env, text) {
-                return Ok(atom.encode(self.env));
-            }
-            // Beyond Latin-1: see `atom_text`.
-            let mut external = vec![131, 118];
-            external.extend((text.len() as u16).to_be_bytes());
-            external.extend(text.as_bytes());
-            // SAFETY: this is well-formed: a length of at most 4 * 255 and that many bytes of UTF-8.
-            let made = (text.chars().count() <= 255)
-                .then(|| unsafe { self.env.binary_to_term_trusted(&external) })
-                .flatten();
-            if let Some((atom, _)) = made {
-                return Ok(atom);
-            }
+        let text = utf8(self.converter.py, object)?;
+        if let Ok(atom) = Atom::from_str(self.env, text) {
+            return Ok(atom.encode(self.env));
         }
-        Err(refuse_out("atom", "an atom has at most 255 characters").into())
+        // Beyond Latin-1: see `atom_text`.
+        let mut external = vec![131, 118];
+        external.extend((text.len() as u16).to_be_bytes());
+        external.extend(text.as_bytes());
+        // SAFETY: this is well-formed: a length of at most 4 * 255 and that many bytes of UTF-8.
+        let made = (text.chars().count() <= 255)
+            .then(|| unsafe { self.env.binary_to_term_trusted(&external) })
+            .flatten();
+        let (atom, _) =
+            made.ok_or_else(|| refuse_out("atom", "an atom has at most 255 characters"))?;
+        Ok(atom)
     }
 
     pub fn bytes_out(self, object: *mut ffi::PyObject) -> Term<'a> {
@@ -172,17 +169,20 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         binary.as_mut_slice().copy_from_slice(data);
         binary.into()
     }
+}
 
-    /// Python keeps this buffer as long as the string lives, and the caller keeps the string.
-    fn utf8<'s>(self, object: *mut ffi::PyObject) -> Outcome<'py, &'s [u8]> {
-        let mut length = 0;
-        // SAFETY: a live str; null and an exception for lone surrogates, which UTF-8 cannot hold.
-        let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &mut length) };
-        if data.is_null() {
-            let raised = Raised::take(self.converter.py);
-            return Err(refuse_out("not_utf8", raised.to_text()).into());
-        }
-        // SAFETY: as above.
-        Ok(unsafe { std::slice::from_raw_parts(data.cast(), length as usize) })
+/// The text of a `str` or an instance of a subclass. Python keeps this buffer as long as the
+/// string lives, and the caller keeps the string.
+pub fn utf8<'py, 's>(py: Attached<'py>, object: *mut ffi::PyObject) -> Outcome<'py, &'s str> {
+    let mut length = 0;
+    // SAFETY: a live str; null and an exception for lone surrogates, which UTF-8 cannot hold.
+    let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &mut length) };
+    if data.is_null() {
+        let raised = Raised::take(py);
+        return Err(refuse_out("not_utf8", raised.to_text()).into());
     }
+    // SAFETY: as above, and what Python gives out as UTF-8 is.
+    Ok(unsafe {
+        std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), length as usize))
+    })
 }

@@ -214,6 +214,8 @@ fn parse_format(format: Term<'_>) -> NifResult<Format> {
         Ok(Format::Erlang)
     } else if is(atoms::object()) {
         Ok(Format::Object)
+    } else if is(atoms::json()) {
+        Ok(Format::Json)
     } else {
         Err(rustler::Error::BadArg)
     }
