@@ -282,7 +282,7 @@ defmodule Py do
 
   ## Options
 
-  #{Options.docs(:pool)}
+  #{Options.docs(:start_contexts)}
   ## Example
 
       {:ok, contexts} = Py.start_contexts(contexts: 8)
@@ -345,7 +345,9 @@ defmodule Py do
   @doc """
   Everything known about the running Python, as a map: `:version`, `:version_info`,
   `:executable`, `:prefix`, `:libpython`, `:free_threaded`, `:execution_mode`, `:modes`,
-  `:num_contexts` (size of the pool), `:open_contexts` (all that are open),
+  `:num_contexts` (size of the pool `:default`), `:pools` (of each its `:size` and how many of its
+  contexts are `:open` and `:busy`, and `:queue`, the requests that wait there), `:open_contexts`
+  (all that are open, in pools or not),
   `:abandoned_interpreters`, `:abandoned_threads` (of contexts that were given up while their code
   ran), `:otp` and `:elixir`.
 

@@ -4,7 +4,8 @@
 -export([start/0, start/1, stop/0, is_started/0]).
 -export([get_context/0, get_context/1, num_contexts/0, num_contexts/1, contexts/0, contexts/1]).
 -export([bind_context/1, bind_context/2, unbind_context/0, unbind_context/1]).
--export([start_pool/2, start_pool/3, stop_pool/1, pool_started/1]).
+-export([start_pool/2, start_pool/3, stop_pool/1, stop_pool/2, pool_started/1]).
+-export([resize_pool/2, resize_pool/3]).
 -export([register_pool/2, register_pool/3, unregister_pool/1, unregister_pool/2]).
 -export([lookup_pool/2, list_pool_registrations/0]).
 
@@ -69,6 +70,15 @@ start_pool(Pool, Size, Opts) ->
 
 -spec stop_pool(py:pool()) -> ok | {error, term()}.
 stop_pool(Pool) -> answer('Elixir.Py.Router':stop_pool(Pool)).
+
+-spec stop_pool(py:pool(), #{drain => timeout()}) -> ok | {error, term()}.
+stop_pool(Pool, Opts) -> answer('Elixir.Py.Router':stop_pool(Pool, options(Opts))).
+
+-spec resize_pool(py:pool(), pos_integer()) -> ok | {error, term()}.
+resize_pool(Pool, Size) -> answer('Elixir.Py.Router':resize_pool(Pool, Size)).
+
+-spec resize_pool(py:pool(), pos_integer(), #{drain => timeout()}) -> ok | {error, term()}.
+resize_pool(Pool, Size, Opts) -> answer('Elixir.Py.Router':resize_pool(Pool, Size, options(Opts))).
 
 -spec pool_started(py:pool()) -> boolean().
 pool_started(Pool) -> 'Elixir.Py.Router':'pool_started?'(Pool).

@@ -65,7 +65,8 @@ defmodule FacadeTest do
       bind_context: {1..2, Router, :bind_context},
       unbind_context: {0..1, Router, :unbind_context},
       start_pool: {2..3, Router, :start_pool},
-      stop_pool: {1..1, Router, :stop_pool},
+      stop_pool: {1..2, Router, :stop_pool},
+      resize_pool: {2..3, Router, :resize_pool},
       pool_started: {1..1, Router, :pool_started?},
       register_pool: {2..3, Router, :register_pool},
       unregister_pool: {1..2, Router, :unregister_pool},
@@ -363,6 +364,10 @@ defmodule FacadeTest do
     assert :py.exec(:io, "pooled = 1") == :ok
     assert :py.eval(:io, "pooled") == {:ok, 1}
 
+    assert :py_context_router.resize_pool(:io, 3) == :ok
+    assert :py_context_router.resize_pool(:io, 2, %{drain: 5_000}) == :ok
+    assert :py_context_router.num_contexts(:io) == 2
+
     assert :py.register_pool(:io, :math) == :ok
     assert :py.register_pool(:io, {:statistics, :mean}) == :ok
     assert :py_context_router.register_pool(:io, ~c"xml") == :ok
@@ -384,8 +389,9 @@ defmodule FacadeTest do
     assert :py_context_router.unregister_pool(:statistics, :median) == :ok
     assert :py_context_router.unregister_pool("xml") == :ok
     assert :py_context_router.list_pool_registrations() == []
-    assert :py_context_router.stop_pool(:io) == :ok
+    assert :py_context_router.stop_pool(:io, %{drain: 1_000}) == :ok
     refute :py_context_router.pool_started(:io)
+    assert :py_context_router.stop_pool(:io) == :ok
     assert :py.call(:io, :math, :sqrt, [16]) == {:error, :not_found}
     assert :py.register_pool(:io, :math) == {:error, :not_found}
   end

@@ -2,7 +2,7 @@ defmodule Py.Application do
   @moduledoc false
 
   # Python first, since nothing below works without it. After that a later child depends on the
-  # earlier ones: pools need the names of their processes.
+  # earlier ones: pools open contexts in tasks.
 
   use Application
 
@@ -10,20 +10,31 @@ defmodule Py.Application do
 
   @impl true
   def start(_type, _args) do
-    case Py.Runtime.start() do
-      :ok -> Supervisor.start_link(children(), strategy: :rest_for_one, name: Py.Supervisor)
+    with :ok <- Py.Runtime.start(),
+         :ok <- check_pools() do
+      # Each of these may crash now and then without taking the application along.
+      options = [strategy: :rest_for_one, max_restarts: 10, max_seconds: 5, name: Py.Supervisor]
+      Supervisor.start_link(children(), options)
+    else
       # In this shape Mix and release boot scripts print the exception's own message.
       {:error, error} -> {:error, {error, []}}
     end
   end
 
-  # The pools take away their slots themselves unless they were killed. The shared state belongs
-  # to no process.
+  # The pools take away their slots themselves unless they were killed, and those that a user
+  # supervises live on. The shared state belongs to no process.
   @impl true
   def stop(_state) do
-    Enum.each(Pool.names(), &Pool.unpublish/1)
+    for name <- Pool.names(), Process.whereis(Pool.keeper(name)) == nil, do: Pool.unpublish(name)
     Registrations.clear()
     Py.State.clear()
+  end
+
+  # A pool that cannot be is a failure to start, not one of the first call.
+  defp check_pools do
+    Enum.find_value(Pool.configured(), :ok, fn {spec, _registered} ->
+      with :ok <- Pool.check(spec), do: nil
+    end)
   end
 
   defp children do
@@ -31,11 +42,17 @@ defmodule Py.Application do
       {Task.Supervisor, name: Py.TaskSupervisor},
       Py.Callback.Registry,
       Py.Attendant,
-      {Registry, keys: :unique, name: Py.Stream.Names},
+      names(Py.Stream.Names),
       {DynamicSupervisor, name: Py.ContextSupervisor, strategy: :one_for_one},
-      {Registry, keys: :unique, name: Py.Router.Names},
       Py.Router.Supervisor,
       Registrations
     ]
+  end
+
+  # A registry consists of two processes; the second is only found by its name.
+  defp names(name) do
+    spec = Registry.child_spec(keys: :unique, name: name)
+    partition = Module.concat(name, "PIDPartition0")
+    %{spec | id: name, start: {Py.Orphans, :start, [spec.start, [partition]]}}
   end
 end

@@ -11,6 +11,7 @@ defmodule Py.ContextError do
     * `:out_of_memory` - there was no memory for the request or its answer
     * `:not_found` - no context has that name or place, or no such pool is started
     * `:would_deadlock` - the request would wait for itself
+    * `:supervised` - the pool is a child of your own supervisor, which alone starts and stops it
 
   ## Example
 
@@ -27,6 +28,7 @@ defmodule Py.ContextError do
           | :out_of_memory
           | :not_found
           | :would_deadlock
+          | :supervised
 
   @type t :: %__MODULE__{reason: reason, details: String.t() | nil}
 
@@ -42,6 +44,7 @@ defmodule Py.ContextError do
   defp sentence(:interrupted), do: "the running code was interrupted"
   defp sentence(:out_of_memory), do: "there is not enough memory for the request or its answer"
   defp sentence(:would_deadlock), do: "the request would wait for itself"
+  defp sentence(:supervised), do: "the pool is a child of another supervisor"
 
   defp sentence(:not_found) do
     "there is no such context; the pool runs while the application :erlang_python is started, " <>

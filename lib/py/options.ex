@@ -87,7 +87,7 @@ defmodule Py.Options do
       doc: "the value to answer with when there is no such attribute"
     ],
     mode: [
-      verbs: [:context, :start_pool, :application],
+      verbs: [:context, :start_pool, :pool, :application],
       type: :mode,
       default: :auto,
       doc:
@@ -95,18 +95,34 @@ defmodule Py.Options do
           "Python has"
     ],
     max_queue: [
-      verbs: [:context, :start_pool, :application],
+      verbs: [:context, :start_pool, :pool, :application],
       type: :pos_integer,
       default: 10_000,
       doc: "how many requests may wait in a context before it answers `:busy`"
     ],
     grace: [
-      verbs: [:context, :start_pool, :application],
+      verbs: [:context, :start_pool, :pool, :application],
       type: :timeout,
       default: 5_000,
       doc:
         "milliseconds that interrupted code has to end before its context is given up and " <>
           "replaced, or `:infinity`"
+    ],
+    drain: [
+      verbs: [:start_pool, :pool, :stop_pool, :application],
+      type: :timeout,
+      default: 0,
+      doc:
+        "milliseconds that a pool which stops leaves its contexts to finish what they have " <>
+          "accepted, or `:infinity`"
+    ],
+    drain: [
+      verbs: [:resize_pool],
+      type: :timeout,
+      default: 30_000,
+      doc:
+        "milliseconds that contexts which go have to finish what they have accepted, or " <>
+          "`:infinity`"
     ],
     name: [
       verbs: [:context],
@@ -114,9 +130,24 @@ defmodule Py.Options do
       default: nil,
       doc: "a name to register the context under"
     ],
+    name: [verbs: [:pool], type: :pool, doc: "the name of the pool, which has to be given"],
+    size: [
+      verbs: [:pool],
+      type: :pos_integer,
+      default: nil,
+      doc: "how many contexts the pool has. Default: one per scheduler online"
+    ],
+    register: [
+      verbs: [:pool],
+      type: :registrations,
+      default: [],
+      doc:
+        "modules and functions whose calls go to the pool, each as in " <>
+          "`Py.Router.register_pool/2`"
+    ],
     id: [verbs: [:context], type: :any, default: nil, doc: "the id of the child specification"],
     contexts: [
-      verbs: [:pool],
+      verbs: [:start_contexts],
       type: :pos_integer,
       default: nil,
       doc: "how many contexts the pool has. Default: the application's `num_contexts`"
@@ -132,6 +163,14 @@ defmodule Py.Options do
       type: :pos_integer,
       default: nil,
       doc: "how many contexts the pool has. Default: one per scheduler online"
+    ],
+    pools: [
+      verbs: [:application],
+      type: :pools,
+      default: [],
+      doc:
+        "pools to start with the application, as in `[io: [size: 10, mode: :worker]]`; the " <>
+          "options are those of a pool under a supervisor"
     ],
     paths: [
       verbs: [:application],
@@ -231,6 +270,8 @@ defmodule Py.Options do
   defp valid?(:owner, value), do: is_nil(value) or is_pid(value)
   defp valid?(:pos_integer, value), do: is_nil(value) or (is_integer(value) and value > 0)
   defp valid?(:pool, value), do: is_atom(value)
+  defp valid?(:pools, value), do: Keyword.keyword?(value)
+  defp valid?(:registrations, value), do: is_list(value)
   defp valid?(:mode, value), do: is_atom(value) and not is_nil(value)
   defp valid?(:python, value), do: is_nil(value) or is_binary(value)
   defp valid?(:paths, value), do: is_list(value) and Enum.all?(value, &is_binary/1)

@@ -16,6 +16,13 @@ defmodule Py.Router do
       :ok = Py.Router.register_pool(:io, :requests)
       {:ok, _page} = Py.call(:requests, :get, [url])
 
+  A pool may also be named in the configuration, where the application starts it with the others,
+  or be a child of a supervisor of your own:
+
+      config :erlang_python, pools: [io: [size: 10, mode: :worker, register: [:requests]]]
+
+      children = [{Py.Router, name: :io, size: 10, mode: :worker}]
+
   `bind_context/1` takes a process out of this choice:
 
       :ok = Py.Router.bind_context(Py.Router.get_context())
@@ -23,9 +30,14 @@ defmodule Py.Router do
       {:ok, 42} = Py.eval("x")
       :ok = Py.Router.unbind_context()
 
+  ## Options
+
+  Of a pool under a supervisor or in the configuration:
+
+  #{Py.Options.docs(:pool)}
   """
 
-  alias Py.{Context, ContextError, Mode, Native, Options, StartError}
+  alias Py.{Context, ContextError, Native, Options}
   alias Py.Router.{Pool, Registrations}
 
   @bound :"$py_context"
@@ -46,14 +58,42 @@ defmodule Py.Router do
 
   ## Options
 
-  #{Options.docs(:pool)}
+  #{Options.docs(:start_contexts)}
   ## Example
 
       {:ok, contexts} = Py.Router.start(contexts: 8)
 
   """
   @spec start(keyword) :: {:ok, [pid]} | {:error, Exception.t()}
-  def start(opts \\ []), do: Pool.start(:default, Options.parse!(:pool, opts).contexts, [])
+  def start(opts \\ []),
+    do: Pool.start(:default, Options.parse!(:start_contexts, opts).contexts, [])
+
+  @doc """
+  Starts a pool linked to the calling process; under a supervisor, write `{Py.Router, options}`.
+
+  The options are those of the configuration, see above. Its contexts are opened when they are
+  first wanted. Unlike other pools it can be resized but not be stopped by `stop_pool/2`.
+
+      {:ok, _supervisor} =
+        Supervisor.start_link([{Py.Router, name: :io, size: 10}], strategy: :one_for_one)
+
+  """
+  @spec start_link(keyword) :: Supervisor.on_start() | {:error, Exception.t()}
+  def start_link(opts) do
+    {spec, register} = Pool.spec(Keyword.fetch!(opts, :name), opts)
+
+    with :ok <- Pool.check(spec),
+         {:ok, pool} <- Pool.start_link(spec) do
+      Enum.each(register, &Registrations.add(&1, elem(spec, 0)))
+      {:ok, pool}
+    end
+  end
+
+  @doc false
+  def child_spec(opts) do
+    id = {__MODULE__, Keyword.fetch!(opts, :name)}
+    %{id: id, type: :supervisor, start: {__MODULE__, :start_link, [opts]}}
+  end
 
   @doc """
   Closes every context of the pool `:default`. Calls that go there then answer `:not_found`.
@@ -62,7 +102,7 @@ defmodule Py.Router do
 
   """
   @spec stop() :: :ok | {:error, Exception.t()}
-  def stop, do: Pool.stop(:default)
+  def stop, do: Pool.stop(:default, nil)
 
   @doc """
   Whether there is a pool `:default`.
@@ -78,8 +118,8 @@ defmodule Py.Router do
   Starts a pool and opens all its contexts, with a mode or these options:
 
   #{Options.docs(:start_pool)}
-  Those not given are the application's. On a running pool it changes what is given: the size by
-  opening or closing contexts, an option by replacing all of them.
+  Those not given are the application's. On a running pool it changes what is given: the size as
+  `resize_pool/3` does, an option by replacing all contexts.
 
   ## Example
 
@@ -99,28 +139,56 @@ defmodule Py.Router do
 
   def start_pool(name, size, opts)
       when is_atom(name) and name != nil and is_integer(size) and size > 0 do
-    with {:ok, mode} <- Mode.fetch(Pool.options(name, opts).mode),
-         :ok <- fits(name, mode.name),
-         do: Pool.start(name, size, opts)
+    with :ok <- Pool.check({name, size, opts}), do: Pool.start(name, size, opts)
   end
 
-  defp fits(:worker, mode) when mode != :worker do
-    details = "the pool :worker is there for what needs the main interpreter"
-    {:error, %StartError{reason: :unsupported_mode, details: details}}
-  end
+  @doc """
+  Gives a running pool another number of contexts.
 
-  defp fits(_name, _mode), do: :ok
+  New ones are opened when they are first wanted. Those that go get no more requests from the
+  pool and finish what they have accepted; the answer comes when they have. What is not done by
+  then is interrupted, or answered `:closed` if it was still waiting.
+
+  ## Options
+
+  #{Options.docs(:resize_pool)}
+  ## Example
+
+      iex> {:ok, [_one, _two]} = Py.Router.start_pool(:elastic, 2)
+      iex> Py.Router.resize_pool(:elastic, 4)
+      :ok
+      iex> Py.Router.num_contexts(:elastic)
+      4
+      iex> Py.Router.resize_pool(:elastic, 1, drain: 5_000)
+      :ok
+      iex> Py.Router.stop_pool(:elastic)
+      :ok
+
+  """
+  @spec resize_pool(pool, pos_integer, keyword) :: :ok | {:error, Exception.t()}
+  def resize_pool(name, size, opts \\ []) when is_integer(size) and size > 0,
+    do: Pool.resize(name, size, Options.parse!(:resize_pool, opts).drain)
 
   @doc """
   Closes every context of a pool. Calls registered for it then answer `:not_found`.
 
   The pool `:worker` stays, with no context open.
 
-      :ok = Py.Router.stop_pool(:io)
+  ## Options
+
+    * `:drain` - milliseconds that the contexts have to finish what they have accepted, or
+      `:infinity`. Default: what the pool was started with
+
+  ## Example
+
+      :ok = Py.Router.stop_pool(:io, drain: 5_000)
 
   """
-  @spec stop_pool(pool) :: :ok | {:error, Exception.t()}
-  def stop_pool(name), do: Pool.stop(name)
+  @spec stop_pool(pool, keyword) :: :ok | {:error, Exception.t()}
+  def stop_pool(name, opts \\ []) do
+    _valid = Options.parse!(:stop_pool, opts)
+    Pool.stop(name, opts[:drain])
+  end
 
   @doc """
   Whether there is such a pool.

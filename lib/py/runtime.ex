@@ -45,6 +45,7 @@ defmodule Py.Runtime do
       execution_mode: Py.Mode.execution_mode(),
       open_contexts: native.contexts,
       num_contexts: Py.Router.num_contexts(),
+      pools: Map.new(Py.Router.Pool.names(), &{&1, Py.Router.Pool.info(&1)}),
       otp: System.otp_release(),
       elixir: System.version()
     })

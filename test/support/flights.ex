@@ -20,8 +20,9 @@ defmodule Py.Case.Flights do
     parent = self()
 
     works =
-      List.duplicate(&call/0, @calls) ++
-        List.duplicate(&stream/0, @streams) ++ List.duplicate(&callback/0, @callbacks)
+      for {work, count} <- Enum.zip(works(), [@calls, @streams, @callbacks]),
+          _ <- 1..count,
+          do: work
 
     flying =
       for work <- works do
@@ -50,6 +51,10 @@ defmodule Py.Case.Flights do
     end
   end
 
+  @doc "A call, a stream and a callback. Each answers `:ok` or with the reason why it could not."
+  @spec works() :: [(() -> atom)]
+  def works, do: [&call/0, &stream/0, &callback/0]
+
   defp call, do: kind(Py.call(:builtins, :sum, [[1, 2, 3]]))
 
   defp callback do
@@ -63,8 +68,10 @@ defmodule Py.Case.Flights do
     error in [Py.ContextError, Py.Error] -> kind({:error, error})
   end
 
-  defp kind({:ok, _value}), do: :ok
-  defp kind({:error, %Py.ContextError{reason: reason}}), do: reason
-  defp kind({:error, %Py.Error{type: "erlang.CallbackError"}}), do: :callback
-  defp kind({:error, %error{}}), do: error
+  @doc "`:ok`, or the kind of the error."
+  @spec kind(Py.Request.result()) :: atom
+  def kind({:ok, _value}), do: :ok
+  def kind({:error, %Py.ContextError{reason: reason}}), do: reason
+  def kind({:error, %Py.Error{type: "erlang.CallbackError"}}), do: :callback
+  def kind({:error, %error{}}), do: error
 end

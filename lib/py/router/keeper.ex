@@ -5,10 +5,11 @@ defmodule Py.Router.Keeper do
   # supervisor of their own, so that a crash here loses none of them, and takes the pid of a
   # dead one out of its slot.
 
-  use GenServer
+  # It drains them when it stops, in its own good time.
+  use GenServer, shutdown: :infinity
 
   alias Py.{Context, ContextError, Options}
-  alias Py.Router.Pool
+  alias Py.Router.{Drain, Pool}
 
   @doc false
   def start_link({name, _size, _opts} = arg),
@@ -31,21 +32,40 @@ defmodule Py.Router.Keeper do
     # After a crash the contexts are still there, and the slots tell how many there should be.
     size = if size(state) > 0, do: size(state), else: size || default_size(name)
     publish(List.duplicate(nil, size), state)
-    for {index, context} <- children(state), index < size, do: fill(index, context, state)
+    {stay, go} = Enum.split_with(children(state), fn {index, _context} -> index < size end)
+    for {index, context} <- stay, do: fill(index, context, state)
+    # Whoever was draining these has lost the place where to say that they can go.
+    for {index, _context} <- go, do: close(index, state)
     {:ok, state}
   end
 
   @impl true
-  def handle_call({:start, size, opts}, _from, %{options: options} = state) do
-    case Map.merge(options, Map.new(opts)) do
-      ^options ->
-        if size, do: resize(size, state)
-        {:reply, open_all(state), state}
-
-      other ->
-        {:reply, {:replace, Map.to_list(other)}, state}
-    end
+  def handle_call({:change, opts}, _from, %{options: options} = state) do
+    # How long to drain is no property of the contexts.
+    {drain, opts} = Keyword.pop(opts, :drain, options.drain)
+    state = put_in(state.options.drain, drain)
+    others = Map.merge(state.options, Map.new(opts))
+    reply = if others == state.options, do: :unchanged, else: {:replace, Map.to_list(others)}
+    {:reply, reply, state}
   end
+
+  def handle_call({:resize, size}, _from, state) do
+    slots = Enum.take(list(state) ++ List.duplicate(nil, size), size)
+    if length(slots) != size(state), do: publish(slots, state)
+    retired = for {index, context} <- children(state), index >= size, do: {index, context}
+    {:reply, {:ok, retired}, state}
+  end
+
+  # Those that the pool has taken back meanwhile, as it grew again, stay.
+  def handle_call({:close, indexes}, _from, state) do
+    for index <- indexes, index >= size(state), do: close(index, state)
+    {:reply, :ok, state}
+  end
+
+  def handle_call({:drain, time}, _from, state),
+    do: {:reply, :ok, put_in(state.options.drain, time)}
+
+  def handle_call(:open, _from, state), do: {:reply, open_all(state), state}
 
   def handle_call({:open, index}, _from, state), do: {:reply, open_slot(index, state), state}
 
@@ -69,15 +89,13 @@ defmodule Py.Router.Keeper do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(reason, state) when reason in [:normal, :shutdown],
-    do: Pool.unpublish(state.name)
+  def terminate(reason, state) when reason in [:normal, :shutdown] do
+    contexts = for context when is_pid(context) <- list(state), do: context
+    Pool.unpublish(state.name)
+    Drain.run(contexts, state.options.drain)
+  end
 
   def terminate(_crash, _state), do: :ok
-
-  defp resize(size, state) do
-    publish(Enum.take(list(state) ++ List.duplicate(nil, size), size), state)
-    for {index, _context} <- children(state), index >= size, do: close(index, state)
-  end
 
   defp open_all(state) do
     Enum.reduce_while((size(state) - 1)..0//-1, {:ok, []}, fn index, {:ok, contexts} ->
@@ -99,7 +117,8 @@ defmodule Py.Router.Keeper do
   end
 
   defp open_child(index, state) do
-    start = {__MODULE__, :start_slot, [state.name, index, Map.to_list(state.options)]}
+    options = state.options |> Map.delete(:drain) |> Map.to_list()
+    start = {__MODULE__, :start_slot, [state.name, index, options]}
     spec = Supervisor.child_spec(Context, id: index, start: start)
 
     case Supervisor.start_child(Pool.contexts(state.name), spec) do
@@ -138,6 +157,7 @@ defmodule Py.Router.Keeper do
 
   defp children(state) do
     for {index, context, _type, _modules} <- Supervisor.which_children(Pool.contexts(state.name)),
+        is_pid(context),
         do: {index, context}
   end
 

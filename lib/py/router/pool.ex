@@ -2,20 +2,26 @@ defmodule Py.Router.Pool do
   @moduledoc false
 
   # A pool is two processes: a supervisor of contexts and the keeper of their slots. Choosing a
-  # context needs neither, only the slots; the keeper is asked when those have to change.
+  # context needs neither, only the slots; the keeper is asked when those have to change. The two
+  # are under `Py.Router.Supervisor`, or under a supervisor of the user's.
 
-  alias Py.{ContextError, Native, Options}
-  alias Py.Router.Keeper
+  use Supervisor
+
+  alias Py.{ContextError, Mode, Native, Options, Orphans, StartError}
+  alias Py.Router.{Drain, Keeper, Registrations}
 
   # The slots are read by every call and written when a context opens or crashes: exactly what a
   # persistent term is for. Replacing one makes the emulator look at every process's heap once,
   # which a few writes in the life of a node are worth.
   @slots __MODULE__
   @supervisor Py.Router.Supervisor
-  @names Py.Router.Names
+
+  # Whose child a pool is.
+  @parent {__MODULE__, :parent}
 
   @type name :: atom
   @type slots :: tuple
+  @type spec :: {name, size :: pos_integer | nil, opts :: keyword}
 
   @doc "A tuple with the pid of each context, `nil` where none is open; `nil` without a pool."
   @spec slots(name) :: slots | nil
@@ -30,19 +36,58 @@ defmodule Py.Router.Pool do
   def start(name, size, opts) do
     started = Supervisor.start_child(@supervisor, child_spec({name, size, opts}))
 
-    case {started, ask(name, {:start, size, opts})} do
-      {{:ok, _pool}, {:error, _error} = failed} -> with :ok <- stop(name), do: failed
+    case {started, change(name, size, opts)} do
+      {{:ok, _pool}, {:error, _error} = failed} -> with :ok <- stop(name, nil), do: failed
       # Contexts cannot change their mode; others take their place.
-      {_running, {:replace, merged}} -> with :ok <- stop(name), do: start(name, size, merged)
+      {_running, {:replace, opts}} -> with :ok <- stop(name, nil), do: start(name, size, opts)
       {_started, answer} -> answer
     end
   catch
     :exit, _application_is_stopped -> not_found(name)
   end
 
-  @doc "Closes all contexts of a pool and takes it away. There is a pool `:worker` at all times."
-  @spec stop(name) :: :ok | {:error, Exception.t()}
-  def stop(name) do
+  defp change(name, size, opts) do
+    with :unchanged <- ask(name, {:change, opts}),
+         :ok <-
+           if(size, do: resize(name, size, Options.parse!(:resize_pool, []).drain), else: :ok),
+         do: ask(name, :open)
+  end
+
+  @doc "Gives a pool another size. Contexts that go have so many milliseconds to finish."
+  @spec resize(name, pos_integer, timeout) :: :ok | {:error, Exception.t()}
+  def resize(name, size, drain) do
+    case ask(name, {:resize, size}) do
+      {:ok, []} -> :ok
+      {:ok, retired} -> Task.await(retire(name, retired, drain), :infinity)
+      error -> error
+    end
+  end
+
+  # A task goes on when the caller does not.
+  defp retire(name, retired, drain) do
+    Task.Supervisor.async_nolink(Py.TaskSupervisor, fn ->
+      Drain.run(Enum.map(retired, &elem(&1, 1)), drain)
+      ask(name, {:close, Enum.map(retired, &elem(&1, 0))})
+    end)
+  end
+
+  @doc """
+  Closes all contexts of a pool and takes it away, after `drain` milliseconds or the pool's own
+  time for that. There is a pool `:worker` at all times.
+  """
+  @spec stop(name, timeout | nil) :: :ok | {:error, Exception.t()}
+  def stop(name, drain) do
+    if slots(name) != nil and parent(name) != Process.whereis(@supervisor) do
+      supervised(name)
+    else
+      if drain && slots(name), do: ask(name, {:drain, drain})
+      terminate(name)
+    end
+  catch
+    :exit, _application_is_stopped -> not_found(name)
+  end
+
+  defp terminate(name) do
     with :ok <- Supervisor.terminate_child(@supervisor, name) do
       if name == :worker,
         do: Supervisor.restart_child(@supervisor, name),
@@ -50,8 +95,6 @@ defmodule Py.Router.Pool do
     end
 
     :ok
-  catch
-    :exit, _application_is_stopped -> not_found(name)
   end
 
   @doc "The context of a slot, opened if need be."
@@ -77,6 +120,25 @@ defmodule Py.Router.Pool do
     Enum.any?(contexts, &(is_pid(&1) and isolated?(&1)))
   end
 
+  @doc "How many contexts a pool has, how many of them are open and busy, and what waits there."
+  @spec info(name) :: %{
+          size: non_neg_integer,
+          open: non_neg_integer,
+          busy: non_neg_integer,
+          queue: non_neg_integer
+        }
+  def info(name) do
+    slots = Tuple.to_list(slots(name) || {})
+    open = for pid when is_pid(pid) <- slots, {:ok, info} <- [Native.context_info(pid)], do: info
+
+    %{
+      size: length(slots),
+      open: length(open),
+      busy: Enum.count(open, & &1.running),
+      queue: open |> Enum.map(& &1.queue) |> Enum.sum()
+    }
+  end
+
   @doc "The error for a pool that is not there."
   @spec not_found(name) :: {:error, ContextError.t()}
   def not_found(:default), do: {:error, %ContextError{reason: :not_found}}
@@ -87,6 +149,14 @@ defmodule Py.Router.Pool do
         "Py.Router.start_pool/3 starts one"
 
     {:error, %ContextError{reason: :not_found, details: details}}
+  end
+
+  defp supervised(name) do
+    details =
+      "the pool #{inspect(name)} is a child of #{inspect(parent(name))}, which alone starts and " <>
+        "stops it: Supervisor.terminate_child/2 there, or other options in its child specification"
+
+    {:error, %ContextError{reason: :supervised, details: details}}
   end
 
   ## For the keeper
@@ -103,28 +173,80 @@ defmodule Py.Router.Pool do
   @spec options(name, keyword) :: map
   def options(name, opts) do
     mode = if name == :worker, do: :worker, else: Options.env(:mode)
-    {queue, grace} = {Options.env(:max_queue), Options.env(:grace)}
-    Options.parse!(:start_pool, [mode: mode, max_queue: queue, grace: grace] ++ opts)
+    others = for key <- [:max_queue, :grace, :drain], do: {key, Options.env(key)}
+    Options.parse!(:start_pool, [mode: mode] ++ others ++ opts)
   end
 
+  # A user may supervise a pool, whose names must not depend on a process of ours. Atoms are made
+  # from atoms here, three for a pool.
+  @doc "The name of a pool's own supervisor."
+  @spec supervisor(name) :: atom
+  def supervisor(name), do: :"#{inspect(__MODULE__)}.#{name}"
+
   @doc "The name of the supervisor of a pool's contexts."
-  @spec contexts(name) :: GenServer.server()
-  def contexts(name), do: {:via, Registry, {@names, {name, :contexts}}}
+  @spec contexts(name) :: atom
+  def contexts(name), do: :"#{inspect(__MODULE__)}.#{name}.contexts"
 
   @doc "The name of a pool's keeper."
-  @spec keeper(name) :: GenServer.server()
-  def keeper(name), do: {:via, Registry, {@names, {name, :keeper}}}
+  @spec keeper(name) :: atom
+  def keeper(name), do: :"#{inspect(__MODULE__)}.#{name}.keeper"
 
   ## Processes
 
-  @doc false
-  def child_spec({name, _size, _opts} = arg),
-    do: %{id: name, type: :supervisor, start: {__MODULE__, :start_link, [arg]}}
+  @doc "What a pool is called, has and is to be like, if this Python can run it."
+  @spec check(spec) :: :ok | {:error, StartError.t()}
+  def check({name, _size, opts}) do
+    with {:ok, mode} <- Mode.fetch(options(name, opts).mode), do: fits(name, mode.name)
+  end
+
+  defp fits(:worker, mode) when mode != :worker do
+    details = "the pool :worker is there for what needs the main interpreter"
+    {:error, %StartError{reason: :unsupported_mode, details: details}}
+  end
+
+  defp fits(_name, _mode), do: :ok
+
+  @doc "The pools that the application starts, and what the configuration registers for them."
+  @spec configured() :: [{spec, [Registrations.key()]}]
+  def configured do
+    pools = Options.env(:pools)
+    first = for name <- [:default, :worker], do: {name, Keyword.get(pools, name, [])}
+    for {name, opts} <- first ++ Keyword.drop(pools, [:default, :worker]), do: spec(name, opts)
+  end
+
+  @doc "The options of a child specification, taken apart."
+  @spec spec(name, keyword) :: {spec, [Registrations.key()]}
+  def spec(name, opts) do
+    %{size: size, register: register} = Options.parse!(:pool, opts)
+    {{name, size, Keyword.take(opts, [:mode, :max_queue, :grace, :drain])}, register}
+  end
 
   @doc false
+  def child_spec({name, _size, _opts} = spec),
+    do: %{id: name, type: :supervisor, start: {__MODULE__, :start_link, [spec]}}
+
+  @doc false
+  @spec start_link(spec) :: Supervisor.on_start()
+  def start_link({name, _size, _opts} = spec) do
+    end_orphans(name)
+    Supervisor.start_link(__MODULE__, {spec, self()}, name: supervisor(name))
+  end
+
   # The contexts first: a keeper that crashes finds them again, and without them it starts anew.
-  def start_link({name, _size, _opts} = arg),
-    do: Supervisor.start_link([contexts_spec(name), {Keeper, arg}], strategy: :rest_for_one)
+  # It is also the first to go, and drains them.
+  @impl true
+  def init({{name, _size, _opts} = spec, parent}) do
+    :persistent_term.put({@parent, name}, parent)
+    Supervisor.init([contexts_spec(name), {Keeper, spec}], strategy: :rest_for_one)
+  end
+
+  # Those of a pool whose supervisor was killed, or whose own supervisor's supervisor was.
+  defp end_orphans(name) do
+    unless Process.whereis(supervisor(name)) && alive?(parent(name)),
+      do: Orphans.finish([supervisor(name), keeper(name), contexts(name)])
+  end
+
+  defp alive?(pid), do: is_pid(pid) and Process.alive?(pid)
 
   # Each restart opens an interpreter, which takes so long that a context that cannot open does
   # not use these up; killing all the contexts of a large pool at once does not either.
@@ -139,6 +261,8 @@ defmodule Py.Router.Pool do
     %{id: :contexts, type: :supervisor, start: {Supervisor, :start_link, [[], options]}}
   end
 
+  defp parent(name), do: :persistent_term.get({@parent, name}, nil)
+
   defp ask(name, request) do
     GenServer.call(keeper(name), request, :infinity)
   catch
@@ -151,17 +275,20 @@ defmodule Py.Router.Pool do
 
   # A supervisor answers after a restart that is under way, or not at all when it stops.
   defp back?(name) do
-    Supervisor.which_children(Py.Supervisor)
+    if alive?(Process.whereis(Py.Supervisor)), do: Supervisor.which_children(Py.Supervisor)
 
-    case List.keyfind(Supervisor.which_children(@supervisor), name, 0) do
-      {^name, pool, _type, _modules} when is_pid(pool) ->
-        Supervisor.which_children(pool)
-        GenServer.whereis(keeper(name)) != nil
+    for pid <- [parent(name), Process.whereis(supervisor(name))],
+        supervisor?(pid),
+        do: Supervisor.which_children(pid)
 
-      _none ->
-        false
-    end
+    Process.whereis(keeper(name)) != nil
   catch
     :exit, _reason -> false
+  end
+
+  # Whoever has called `start_link` may be any process.
+  defp supervisor?(pid) do
+    alive?(pid) and
+      match?({:supervisor, _module, _arity}, :proc_lib.translate_initial_call(pid))
   end
 end

@@ -51,8 +51,15 @@ defmodule Py.Router.Registrations do
   @doc false
   def start_link(_arg), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
 
+  # After a crash the table is still there.
   @impl true
-  def init(nil), do: {:ok, nil}
+  def init(nil) do
+    configured =
+      for {{pool, _, _}, names} <- Pool.configured(), name <- names, do: {key(name), pool}
+
+    if configured != [], do: put(Map.merge(Map.new(configured), table()))
+    {:ok, nil}
+  end
 
   @impl true
   def handle_call({:add, key, pool}, _from, state),

@@ -1,8 +1,8 @@
 defmodule Py.Router.Supervisor do
   @moduledoc false
 
-  # The pools. `:default` and `:worker` are there from the start, others join by
-  # `Py.Router.start_pool/3`. What a pool does badly is no other pool's business.
+  # The pools. `:default`, `:worker` and those of the configuration are there from the start, others
+  # join by `Py.Router.start_pool/3`. What a pool does badly is no other pool's business.
 
   use Supervisor
 
@@ -13,7 +13,7 @@ defmodule Py.Router.Supervisor do
 
   @impl true
   def init(nil) do
-    pools = for name <- [:default, :worker], do: Pool.child_spec({name, nil, []})
+    pools = for {spec, _registered} <- Pool.configured(), do: Pool.child_spec(spec)
     Supervisor.init(pools, strategy: :one_for_one)
   end
 end
