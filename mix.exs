@@ -36,13 +36,15 @@ defmodule ErlangPython.MixProject do
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_), do: ["lib"]
 
-  # The doctor has to work above all where the project does not build, and the tasks that
-  # prepare a release need no native code for the Python in use, if there is one at all.
+  # The doctor has to work above all where the project does not build. The tasks that prepare a
+  # release, and a prompt on another node, need no native code for the Python in use, if there is
+  # one at all.
   defp aliases do
     [
       setup: ["deps.get", "compile"],
       "py.doctor": ["compile --return-errors", "py.doctor"],
       "py.package": ["loadpaths", "compile.elixir", "py.package"],
+      "py.repl": ["loadpaths", "compile.elixir", "py.repl"],
       "py.precompiled": ["loadpaths", "compile.elixir", "py.precompiled"]
     ]
   end
