@@ -87,9 +87,14 @@ defmodule Py.Request.Route do
     end
   end
 
-  # The first `exec` of a process, or the first since its namespace was lost.
-  defp unscoped({:exec, _code} = op, pool, format, how) do
-    case pool || Registrations.pool(op) do
+  # The first `exec` of a process, or the first since its namespace was lost. So it is for a sigil,
+  # since the objects that its variables stand for are to meet in one context; unless they come
+  # from one already.
+  defp unscoped(op, pool, format, how) when elem(op, 0) in [:exec, :sigil] do
+    case owner(op) || pool || Registrations.pool(op) do
+      context when is_pid(context) ->
+        in_given(context, op, :fresh, format, how)
+
       nil ->
         result = settle(nil, op, pool, format, how)
 
@@ -245,6 +250,7 @@ defmodule Py.Request.Route do
   defp owner([_other | rest]), do: owner(rest)
   defp owner(map) when map_size(map) > 0, do: map |> Map.to_list() |> owner()
   defp owner({:eval, _code, vars}), do: owner(vars)
+  defp owner({:sigil, _code, vars, _file, _line, _assigns}), do: owner(vars)
   defp owner({:call, _module, _function, args, kwargs}), do: owner(args) || owner(kwargs)
   defp owner(_none), do: nil
 end

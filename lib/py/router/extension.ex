@@ -98,16 +98,19 @@ defmodule Py.Router.Extension do
   # A package goes as a whole: its modules share what its extensions keep.
   defp culprit({:call, module, _function, _args, _kwargs}, error) do
     package = package(to_string(module))
-    if package in @runners, do: imported(error, []), else: package
+    if package in @runners, do: imported(error, @sent, [], 1), else: package
   end
 
-  defp culprit(op, error), do: imported(error, String.split(elem(op, 1), "\n"))
+  defp culprit({:sigil, code, _vars, file, line, _assigns}, error),
+    do: imported(error, [file], String.split(code, "\n"), line)
+
+  defp culprit(op, error), do: imported(error, @sent, String.split(elem(op, 1), "\n"), 1)
 
   # The outermost import statement on the way to the error, which is as near to the user's code
-  # as can be. Python has no copy of the lines that were sent to it.
-  defp imported(error, lines) do
+  # as can be. Python has no copy of the lines that were sent to it as a file of that name.
+  defp imported(error, sent, lines, first) do
     Enum.find_value(error.frames, fn frame ->
-      code = if frame.file in @sent, do: Enum.at(lines, frame.line - 1), else: frame.code
+      code = if frame.file in sent, do: Enum.at(lines, frame.line - first), else: frame.code
       packages = (code || "") |> imports() |> Enum.map(&package/1) |> Enum.uniq()
       if match?([_one], packages), do: hd(packages), else: Enum.find(packages, &named?(error, &1))
     end)

@@ -97,7 +97,7 @@ defmodule Py.Router.Registrations do
   end
 
   # Code may import many modules. Only an extension decides where all of it has to run.
-  defp find(table, op) when elem(op, 0) in [:eval, :exec] do
+  defp find(table, op) when elem(op, 0) in [:eval, :exec, :sigil] do
     if Enum.any?(Extension.imports(elem(op, 1)), &(nearest(table, &1) == :worker)), do: :worker
   end
 

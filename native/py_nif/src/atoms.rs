@@ -58,6 +58,7 @@ rustler::atoms! {
     // Operations.
     eval,
     exec,
+    sigil,
     import,
     getattr,
     setattr,

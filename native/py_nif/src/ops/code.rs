@@ -53,6 +53,27 @@ pub fn exec<'py>(
     run(&compiled, &scope.namespace(converter)?)
 }
 
+/// Code within Elixir code: its value, and the values of the names it assigns.
+pub fn sigil<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    [code, vars, file, line, assigns]: [Term<'_>; 5],
+) -> Outcome<'py, Object<'py>> {
+    let py = converter.py;
+    let to_python = |term| convert::to_python(converter, term);
+    let vars = convert::keywords(converter, vars)?;
+    let args = [
+        Object::str(py, source(code)?)?,
+        to_python(file)?,
+        to_python(line)?,
+        to_python(assigns)?,
+        scope.namespace(converter)?,
+        vars.unwrap_or_else(|| Object::none(py)),
+    ];
+    let run = Object::import(py, c"erlang._sigil")?.attr(c"run")?;
+    Ok(run.call(&Object::tuple(py, args)?, None)?)
+}
+
 fn run<'py>(code: &Object<'py>, namespace: &Object<'py>) -> Outcome<'py, Object<'py>> {
     // SAFETY: a live code object and a live dict.
     let value =

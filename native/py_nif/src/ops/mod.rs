@@ -33,6 +33,9 @@ pub fn run<'py>(
             call::call(converter, scope, module, function, args, kwargs)
         }
         [code, vars] if is(atoms::eval()) => code::eval(converter, scope, code, vars),
+        [code, vars, file, line, assigns] if is(atoms::sigil()) => {
+            code::sigil(converter, scope, [code, vars, file, line, assigns])
+        }
         [code] if is(atoms::exec()) => code::exec(converter, scope, code),
         [module] if is(atoms::import()) => call::import(converter, module),
         [object, name] if is(atoms::getattr()) => object::getattr(converter, object, name),
