@@ -5,7 +5,8 @@ defmodule Py.Buffer do
   In Python it is a read-only buffer: `memoryview(b)`, `bytes(b)`, `hashlib.sha256(b)` and
   everything else that takes a bytes-like object accept it. Worth it from some 64 kB on;
   `Py.bytes/1` copies and gives a true `bytes`. The binary stays alive for as long as Python
-  holds the buffer.
+  holds the buffer. What comes back of it, whole or sliced, is the same binary or a part of it,
+  without a copy.
 
   ## Example
 

@@ -44,6 +44,19 @@ defmodule Py.Object do
   @type t :: %__MODULE__{ref: reference, type: String.t(), context: pid}
   @type result :: Request.result()
 
+  @typedoc "See `buffer_info/2`"
+  @type buffer_info :: %{
+          shape: tuple,
+          strides: tuple,
+          format: String.t(),
+          itemsize: non_neg_integer,
+          nbytes: non_neg_integer,
+          readonly: boolean,
+          contiguous: boolean
+        }
+
+  @buffer_info [:shape, :strides, :format, :itemsize, :nbytes, :readonly, :contiguous]
+
   @enforce_keys [:ref, :type, :context]
   defstruct [:ref, :type, :context]
 
@@ -151,6 +164,47 @@ defmodule Py.Object do
   """
   @spec to_term(t, keyword) :: result
   def to_term(object, opts \\ []), do: value(object, {:to_term, object}, opts)
+
+  @doc """
+  The bytes of an array, an image or anything else with Python's buffer protocol.
+
+  They are copied once, into a binary, in the order of C's arrays whatever the layout is. What has
+  no buffer is a `TypeError`. `buffer_info/2` says what the bytes mean; `Py.buffer/1` is the way
+  back. See "Arrays" in the guide "Type conversion".
+
+      iex> array = Py.call!(:array, :array, ["h", [1, 2, 3]], return: :object)
+      iex> {:ok, binary} = Py.Object.to_binary(array)
+      iex> for <<number::signed-native-16 <- binary>>, do: number
+      [1, 2, 3]
+
+  """
+  @spec to_binary(t, keyword) :: {:ok, binary} | {:error, Exception.t()}
+  def to_binary(object, opts \\ []), do: value(object, {:to_binary, object}, opts)
+
+  @doc """
+  How the memory of an array or the like is laid out.
+
+    * `:shape` - the size of each dimension, a tuple
+    * `:strides` - for each dimension, how many bytes it is to the next element
+    * `:format` - an element's type, in the letters of Python's module `struct`
+    * `:itemsize` - the bytes of an element
+    * `:nbytes` - the bytes of all elements, which is what `to_binary/2` gives
+    * `:readonly` - whether Python code may write to it
+    * `:contiguous` - whether it lies in one piece, in the order of C's arrays
+
+  ## Example
+
+      iex> view = Py.eval!("memoryview(bytes(12)).cast('h', (2, 3))", %{}, return: :object)
+      iex> {:ok, info} = Py.Object.buffer_info(view)
+      iex> {info.shape, info.format, info.itemsize, info.nbytes}
+      {{2, 3}, "h", 2, 12}
+
+  """
+  @spec buffer_info(t, keyword) :: {:ok, buffer_info} | {:error, Exception.t()}
+  def buffer_info(object, opts \\ []) do
+    with {:ok, facts} <- value(object, {:buffer_info, object}, opts),
+         do: {:ok, @buffer_info |> Enum.zip(Tuple.to_list(facts)) |> Map.new()}
+  end
 
   @doc """
   The name of its class, asked anew.
@@ -297,6 +351,8 @@ defmodule Py.Object do
         set_item: 3..4,
         len: 1..2,
         to_term: 1..2,
+        to_binary: 1..2,
+        buffer_info: 1..2,
         type: 1..2,
         dir: 1..2,
         repr: 1..2,

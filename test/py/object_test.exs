@@ -215,4 +215,36 @@ defmodule Py.ObjectTest do
       assert_raise Py.Error, ~r/AttributeError/, fn -> Py.with(deque(), & &1) end
     end
   end
+
+  describe "the bytes of an object" do
+    test "are those of what it shows through the buffer protocol" do
+      for {code, bytes} <- [
+            {"b'abc'", "abc"},
+            {"bytearray(b'abc')", "abc"},
+            {"memoryview(b'abcdef')[::2]", "ace"},
+            {"__import__('array').array('B', [1, 2])", <<1, 2>>},
+            {"b''", ""}
+          ] do
+        object = Py.eval!(code, %{}, return: :object)
+        assert Py.Object.to_binary(object) == {:ok, bytes}
+        assert %{nbytes: nbytes} = Py.Object.buffer_info!(object)
+        assert nbytes == byte_size(bytes)
+      end
+    end
+
+    test "are a copy, which does not change with the object" do
+      array = Py.eval!("bytearray(b'a' * 100_000)", %{}, return: :object)
+      {:ok, before} = Py.Object.to_binary(array)
+      :ok = Py.Object.set_item(array, 0, ?z)
+      assert before == :binary.copy("a", 100_000)
+      assert Py.Object.to_binary(array) == {:ok, "z" <> binary_part(before, 1, 99_999)}
+    end
+
+    test "are none for what has no buffer" do
+      object = Py.eval!("object()")
+
+      for fun <- [&Py.Object.to_binary/1, &Py.Object.buffer_info/1],
+          do: assert({:error, %Py.Error{type: "TypeError"}} = fun.(object))
+    end
+  end
 end

@@ -14,7 +14,7 @@ use crate::interrupt::{self, own_thread, Target};
 use crate::mode::Place;
 use crate::queue::{BoxedJob, Pace};
 use crate::{
-    guest, runtime, Attached, Context, Handle, Kept, Object, Raised, Rejection, StartError,
+    guest, runtime, Attached, Context, Handle, Kept, Lent, Object, Raised, Rejection, StartError,
 };
 
 /// After so many jobs in a row the worker detaches once, so that contexts which share a GIL get
@@ -86,6 +86,11 @@ impl Worker {
     /// A handle by which others may hold `object`.
     pub fn export(&self, object: Object<'_>) -> Handle {
         Handle::new(&self.context, object)
+    }
+
+    /// A hold on the bytes of a large `bytes`; `None` for anything else.
+    pub fn lend(&self, object: &Object<'_>) -> Option<Lent> {
+        Lent::new(&self.context, object)
     }
 
     /// The object of a handle; `None` if it belongs to another context.
@@ -211,7 +216,11 @@ fn close(interpreter: Interpreter, worker: Worker) -> Ended {
         context.guests.close(py);
         drop(worker);
     });
-    interpreter.end()
+    let ended = interpreter.end();
+    if ended == Ended::Cleanly {
+        context.exports.end();
+    }
+    ended
 }
 
 /// `{"__name__": "__main__", "__builtins__": …}`

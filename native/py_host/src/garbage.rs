@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use pyo3_ffi as ffi;
 use slab::Slab;
 
+use crate::lent::orphans;
 use crate::{Attached, Context, Object};
 
 /// The objects of one context that have handles.
@@ -23,11 +24,23 @@ pub(crate) struct Exports {
 struct Table {
     live: Slab<Exported>,
     dropped: Vec<usize>,
-    closed: bool,
+    /// What was lent and has come back.
+    returned: Vec<Exported>,
+    stage: Stage,
+}
+
+#[derive(Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Open,
+    /// Handles find nothing any more, but Python code may still run.
+    Closing,
+    /// The interpreter has ended, or the context has left the main one.
+    Ended,
 }
 
 /// One owned reference; released by the worker, never by `Drop`.
-struct Exported(*mut ffi::PyObject);
+pub(crate) struct Exported(pub *mut ffi::PyObject);
 
 // SAFETY: only an address travels between threads; it is dereferenced on the worker alone.
 unsafe impl Send for Exported {}
@@ -57,10 +70,22 @@ impl Exports {
     /// last collection, that is, whether the worker should be told.
     fn discard(&self, key: usize) -> bool {
         let mut table = self.table();
-        if table.closed {
+        if table.stage != Stage::Open {
             return false;
         }
         table.dropped.push(key);
+        !self.has_garbage.swap(true, Ordering::AcqRel)
+    }
+
+    /// The same for lent memory. What is left when the interpreter has ended is an orphan.
+    pub fn give_back(&self, object: Exported) -> bool {
+        let mut table = self.table();
+        if table.stage == Stage::Ended {
+            drop(table);
+            orphans::add(vec![object]);
+            return false;
+        }
+        table.returned.push(object);
         !self.has_garbage.swap(true, Ordering::AcqRel)
     }
 
@@ -73,24 +98,38 @@ impl Exports {
             let mut table = self.table();
             self.has_garbage.store(false, Ordering::Release);
             let dropped = std::mem::take(&mut table.dropped);
-            dropped.into_iter().map(|key| table.live.remove(key)).collect()
+            let mut released = std::mem::take(&mut table.returned);
+            released.extend(dropped.into_iter().map(|key| table.live.remove(key)));
+            released
         };
         release(py, released);
     }
 
-    /// Releases everything; from here on handles find nothing.
+    /// Releases everything but what is lent; from here on handles find nothing.
     pub fn close(&self, py: Attached<'_>) {
         let released: Vec<Exported> = {
             let mut table = self.table();
-            table.closed = true;
+            table.stage = Stage::Closing;
             table.dropped.clear();
-            std::mem::take(&mut table.live).into_iter().map(|(_, exported)| exported).collect()
+            let mut released = std::mem::take(&mut table.returned);
+            released.extend(std::mem::take(&mut table.live).into_iter().map(|(_, it)| it));
+            released
         };
         release(py, released);
     }
+
+    /// Nothing runs in the interpreter any more. Not for one that was abandoned: threads there
+    /// may still have to do with what was lent, so it stays.
+    pub fn end(&self) {
+        let mut table = self.table();
+        table.stage = Stage::Ended;
+        let returned = std::mem::take(&mut table.returned);
+        drop(table);
+        orphans::add(returned);
+    }
 }
 
-fn release(_py: Attached<'_>, objects: Vec<Exported>) {
+pub(crate) fn release(_py: Attached<'_>, objects: Vec<Exported>) {
     for Exported(object) in objects {
         // SAFETY: the table owned this reference and has given it up; we are attached.
         unsafe { ffi::Py_DECREF(object) }

@@ -10,6 +10,7 @@ use std::thread;
 use pyo3_ffi as ffi;
 
 use crate::attach::ThreadState;
+use crate::lent::orphans;
 use crate::{Attached, Mode, Object, Raised, StartError, Worker};
 
 /// Called for a built-in module of ours when an interpreter first imports it.
@@ -59,20 +60,33 @@ pub fn get() -> Result<&'static Config, StartError> {
     }
 }
 
-/// Python remembers the thread that initialised it as its main thread, so it stays for ever.
+/// Python remembers the thread that initialised it as its main thread, so it stays for ever. All
+/// it does is to release what interpreters that have ended left to it.
 fn main_thread(config: Config, answer: mpsc::SyncSender<Result<Config, StartError>>) {
-    let result = initialise(&config);
-    let failed = result.is_err();
-    let _ = answer.send(result.map(|()| config));
-    if failed {
-        return;
-    }
+    let (thread, result) = match initialise(&config) {
+        Ok(thread) => (Some(thread), Ok(config)),
+        Err(error) => (None, Err(error)),
+    };
+    let _ = MAIN_THREAD.set(thread::current());
+    let _ = answer.send(result);
+    let Some(thread) = thread else { return };
     loop {
         thread::park();
+        if orphans::are_waiting() {
+            thread.attach(orphans::collect);
+        }
     }
 }
 
-fn initialise(config: &Config) -> Result<(), StartError> {
+static MAIN_THREAD: OnceLock<thread::Thread> = OnceLock::new();
+
+pub(crate) fn wake_main_thread() {
+    if let Some(thread) = MAIN_THREAD.get() {
+        thread.unpark();
+    }
+}
+
+fn initialise(config: &Config) -> Result<ThreadState, StartError> {
     for (name, init) in &config.builtins {
         // SAFETY: Python is not initialised yet, and both live for ever.
         if unsafe { ffi::PyImport_AppendInittab(name.as_ptr(), Some(*init)) } < 0 {
@@ -88,7 +102,8 @@ fn initialise(config: &Config) -> Result<(), StartError> {
             prime(py).map_err(|raised| raised.to_text())?;
             prepare(py, config)
         })
-        .map_err(|text| StartError(format!("Python started, but {text}")))
+        .map_err(|text: String| StartError(format!("Python started, but {text}")))?;
+    Ok(thread)
 }
 
 fn initialise_main_interpreter(config: &Config) -> Result<(), StartError> {

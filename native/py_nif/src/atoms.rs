@@ -72,6 +72,8 @@ rustler::atoms! {
     repr,
     str,
     len,
+    to_binary,
+    buffer_info,
 
     // Scopes and special modules.
     fresh,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use py_host::{Handle, Namespace};
+use py_host::{Handle, Lent, Namespace};
 use rustler::{Env, Resource, ResourceArc, Term};
 
 use crate::atoms;
@@ -24,6 +24,12 @@ pub struct NamespaceRef(pub Namespace);
 
 #[rustler::resource_impl]
 impl Resource for NamespaceRef {}
+
+/// What a large binary refers to that lies in Python's memory.
+pub struct LentRef(pub Lent);
+
+#[rustler::resource_impl]
+impl Resource for LentRef {}
 
 /// `%Py.Object{ref: …, type: "collections.deque", context: pid}`
 pub fn to_struct<'a>(env: Env<'a>, object: ObjectRef, type_name: &str) -> Term<'a> {

@@ -3,9 +3,9 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
-use py_host::{Object, Raised};
+use py_host::{Object, Raised, View};
 use pyo3_ffi as ffi;
-use rustler::sys::{enif_alloc_env, enif_free_env, enif_make_copy, ErlNifEnv};
+use rustler::sys::{enif_alloc_env, enif_free_env, enif_make_copy, ErlNifEnv, ErlNifTerm};
 use rustler::{Binary, Env, Term};
 
 use super::{heap_type, slot};
@@ -15,6 +15,7 @@ use super::{heap_type, slot};
 struct Buffer {
     head: ffi::PyObject,
     env: *mut ErlNifEnv,
+    binary: ErlNifTerm,
     data: *const u8,
     length: usize,
 }
@@ -43,11 +44,33 @@ pub fn view<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Rais
         (*buffer).env = enif_alloc_env();
         let env = Env::new(&*buffer, (*buffer).env);
         let copy = Term::new(env, enif_make_copy((*buffer).env, term.as_c_arg()));
+        (*buffer).binary = copy.as_c_arg();
         let binary = Binary::from_term(copy).expect("the caller has asked");
         (*buffer).data = binary.as_slice().as_ptr();
         (*buffer).length = binary.as_slice().len();
         Object::from_owned(kind.py(), ffi::PyMemoryView_FromObject(made.as_ptr()))
     }
+}
+
+/// The binary, or the part of it, that a view of `buffer` shows; `None` if that is not in one
+/// piece. Nothing is copied.
+///
+/// # Safety
+/// `buffer` is an instance of the type made above, and `view` one of it.
+pub unsafe fn shown<'a>(env: Env<'a>, buffer: &Object<'_>, view: &View<'_>) -> Option<Term<'a>> {
+    let address = view.address()?;
+    // SAFETY: the caller's promise; the environment lives as long as the instance.
+    let (binary, data) = unsafe {
+        let buffer = buffer.as_ptr().cast::<Buffer>();
+        let own = Env::new(&*buffer, (*buffer).env);
+        (Term::new(own, (*buffer).binary), (*buffer).data)
+    };
+    let binary = Binary::from_term(binary.in_env(env)).ok()?;
+    if view.size() == binary.len() {
+        return Some(binary.to_term(env));
+    }
+    let offset = address as usize - data as usize;
+    Some(binary.make_subbinary(offset, view.size()).ok()?.to_term(env))
 }
 
 unsafe extern "C" fn get_buffer(

@@ -1,13 +1,14 @@
 //! What only one side can open: pids, references, ports and functions in Python, objects on the
 //! BEAM, and buffers that both look into.
 
-use py_host::{Kept, Object};
+use py_host::{Kept, Object, View};
 use pyo3_ffi as ffi;
 use rustler::{Encoder, Term};
 
 use super::{failed_in, refuse_in, type_name, Converter, In, Walk};
 use crate::atoms;
 use crate::builtin::{buffer, opaque};
+use crate::failure::Outcome;
 use crate::object::{self, ObjectRef};
 
 /// A term that Python may hold, compare and give back.
@@ -65,6 +66,20 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         }
         // SAFETY: the type says that this is one of ours, and the caller keeps it alive.
         Some(unsafe { opaque::term(object) }.in_env(self.env))
+    }
+
+    /// A `memoryview` of a buffer of ours is the binary itself, or a part of it; any other is what
+    /// its bytes are.
+    pub fn memoryview_out(self, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
+        let exporter = object.attr(c"obj")?;
+        let view = View::of(object)?;
+        if exporter.is_instance_of(&self.converter.local.buffer_type) {
+            // SAFETY: its type says so, and the view is of the object that shows it.
+            if let Some(binary) = unsafe { buffer::shown(self.env, &exporter, &view) } {
+                return Ok(binary);
+            }
+        }
+        Ok(self.bytes_out(view.to_bytes()?.as_ptr()))
     }
 
     /// What has no natural form on the BEAM.

@@ -12,6 +12,7 @@ mod number;
 mod structs;
 mod text;
 
+use std::ptr;
 use std::sync::Arc;
 
 use py_host::{Attached, Object, Worker};
@@ -116,7 +117,7 @@ struct Parents<'p> {
 
 impl<'p> Parents<'p> {
     fn none() -> Self {
-        Parents { object: std::ptr::null_mut(), outer: None, depth: 0 }
+        Parents { object: ptr::null_mut(), outer: None, depth: 0 }
     }
 
     fn with(&'p self, object: *mut ffi::PyObject) -> Result<Parents<'p>, Box<Unconvertible>> {
@@ -165,6 +166,9 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         // SAFETY: a live object has a live type, and the caller keeps the object alive.
         let (kind, object) =
             unsafe { (Object::from_borrowed(py, kind.cast()), Object::from_borrowed(py, object)) };
+        if ptr::eq(kind.as_ptr().cast(), &raw const ffi::PyMemoryView_Type) {
+            return self.memoryview_out(&object);
+        }
         match &local.encoder(&kind)?.how {
             How::As(builtin) => self.builtin_out(*builtin, object.as_ptr(), parents),
             How::By(encode) => {

@@ -2,13 +2,14 @@
 
 use std::ptr;
 
-use py_host::{Attached, Object, Raised};
+use py_host::{Attached, Lent, Object, Raised};
 use pyo3_ffi as ffi;
-use rustler::{Atom, Binary, Encoder, NewBinary, Term};
+use rustler::{Atom, Binary, Encoder, NewBinary, ResourceArc, Term};
 
 use super::{failed_in, refuse_in, refuse_out, Converter, In, Walk};
 use crate::atoms;
 use crate::failure::Outcome;
+use crate::object::LentRef;
 
 /// UTF-8 is text, anything else is bytes.
 pub fn binary_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
@@ -155,13 +156,23 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         Ok(atom)
     }
 
+    /// For a `bytes` or an instance of a subclass. A large one is lent, not copied.
     pub fn bytes_out(self, object: *mut ffi::PyObject) -> Term<'a> {
         // SAFETY: a live bytes object or an instance of a subclass; it is not freed or changed
-        // while we copy.
-        self.binary(unsafe {
+        // while we look.
+        let data = unsafe {
             let data = ffi::PyBytes_AsString(object).cast();
             std::slice::from_raw_parts(data, ffi::PyBytes_Size(object) as usize)
-        })
+        };
+        if data.len() >= Lent::SMALLEST {
+            // SAFETY: as above.
+            let object = unsafe { Object::from_borrowed(self.converter.py, object) };
+            if let Some(lent) = self.converter.worker.lend(&object) {
+                let lent = ResourceArc::new(LentRef(lent));
+                return lent.make_binary(self.env, |lent| lent.0.as_slice()).to_term(self.env);
+            }
+        }
+        self.binary(data)
     }
 
     fn binary(self, data: &[u8]) -> Term<'a> {

@@ -1,5 +1,6 @@
 //! What a request may ask for: one row each, the work in the files beside.
 
+mod buffer;
 mod call;
 mod code;
 mod object;
@@ -61,6 +62,8 @@ pub fn run<'py>(
         [object] if is(atoms::repr()) => object::repr(converter, object),
         [object] if is(atoms::str()) => object::str(converter, object),
         [object] if is(atoms::len()) => object::len(converter, object),
+        [object] if is(atoms::to_binary()) => buffer::to_binary(converter, object),
+        [object] if is(atoms::buffer_info()) => buffer::buffer_info(converter, object),
         _ => Err(unknown(op)),
     }
 }
