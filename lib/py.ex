@@ -152,6 +152,7 @@ defmodule Py do
   ## Calls that are not waited for, and streams
 
   use Py.Verbs.Spawned
+  use Py.Verbs.Async
   use Py.Verbs.Streams
 
   ## Functions for Python

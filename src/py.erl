@@ -5,6 +5,7 @@
 -export([call/3, call/4, call/5, eval/1, eval/2, eval/3, exec/1, exec/2]).
 -export([spawn_call/3, spawn_call/4, spawn_call/5, await/1, await/2, cancel/1]).
 -export([cast/3, cast/4, parallel/1]).
+-export([async_call/3, async_call/4, async_await/1, async_await/2, async_gather/1]).
 -export([stream/3, stream/4, stream_eval/1, stream_eval/2]).
 -export([stream_start/3, stream_start/4, stream_cancel/1]).
 -export([register_function/2, register_function/3, unregister_function/1]).
@@ -106,6 +107,24 @@ cast(Place, M, F, Args) -> casted(M, F, Args, [place(Place)]).
 parallel(Calls) ->
     Named = [{name(M), name(F), Args} || {M, F, Args} <- Calls],
     {ok, [answer(Result) || Result <- 'Elixir.Py.Request':parallel(Named, [], erlang)]}.
+
+%% The same for coroutine functions; see {@link py_event_loop} for results that come as messages.
+
+-spec async_call(name(), name(), list()) -> reference().
+async_call(M, F, Args) -> spawn_call(M, F, Args).
+
+-spec async_call(context() | pool() | name(), name(), name() | list(), list() | kwargs()) ->
+    reference().
+async_call(Place, M, F, Args) -> spawn_call(Place, M, F, Args).
+
+-spec async_await(reference()) -> answer().
+async_await(Ref) -> await(Ref).
+
+-spec async_await(reference(), timeout()) -> answer().
+async_await(Ref, Timeout) -> await(Ref, Timeout).
+
+-spec async_gather([{name(), name(), list()}]) -> {ok, [answer()]}.
+async_gather(Calls) -> parallel(Calls).
 
 %% Streams. The first two collect; those of `stream_start' come as messages
 %% `{py_stream, Ref, {data, Item} | done | {error, Reason}}'.

@@ -2,7 +2,7 @@ defmodule FacadeTest do
   # The router's functions act on the pool that everyone uses.
   use Py.Case, async: false
 
-  alias Py.{Context, Object, Router}
+  alias Py.{Context, EventLoop, Object, Router}
 
   # Every exported Erlang function and the Elixir function it stands for.
   @twins %{
@@ -15,6 +15,9 @@ defmodule FacadeTest do
       cancel: {1..1, Py, :cancel},
       cast: {3..4, Py, :cast},
       parallel: {1..1, Py, :parallel},
+      async_call: {3..4, Py, :async_call},
+      async_await: {1..2, Py, :async_await},
+      async_gather: {1..1, Py, :async_gather},
       stream: {3..4, Py, :stream},
       stream_eval: {1..2, Py, :stream_eval},
       stream_start: {3..4, Py, :stream_start},
@@ -54,6 +57,13 @@ defmodule FacadeTest do
       call_method: {4..4, Context, :call_method},
       to_term: {1..1, Object, :to_term},
       get_interp_id: {1..1, Context, :info}
+    ],
+    py_event_loop: [
+      run: {3..5, EventLoop, :run},
+      create_task: {3..5, EventLoop, :create_task},
+      await: {1..2, EventLoop, :await},
+      cancel: {1..1, EventLoop, :cancel},
+      spawn_task: {3..5, EventLoop, :spawn_task}
     ],
     py_context_router: [
       start: {0..1, Router, :start},
@@ -394,6 +404,41 @@ defmodule FacadeTest do
     assert :py_context_router.stop_pool(:io) == :ok
     assert :py.call(:io, :math, :sqrt, [16]) == {:error, :not_found}
     assert :py.register_pool(:io, :math) == {:error, :not_found}
+  end
+
+  test "coroutines are run, awaited and spawned, with a context in front or without" do
+    context = Py.context(1)
+    nap = [0, ~c"nap"]
+    assert :py_event_loop.run(:asyncio, :sleep, [0, :none]) == {:ok, :none}
+    assert :py_event_loop.run(context, ~c"asyncio", ~c"sleep", nap) == {:ok, ~c"nap"}
+    assert :py_event_loop.run(:asyncio, :sleep, [0, 1], %{timeout: 5_000}) == {:ok, 1}
+    assert :py_event_loop.run(context, :asyncio, :sleep, [0, 1], %{timeout: 5_000}) == {:ok, 1}
+
+    for ref <- [
+          :py_event_loop.create_task(:asyncio, :sleep, [0, 1]),
+          :py_event_loop.create_task(context, :asyncio, :sleep, [0, 1]),
+          :py_event_loop.create_task(:asyncio, :sleep, [0, 1], %{timeout: 5_000}),
+          :py_event_loop.create_task(context, :asyncio, :sleep, [0], %{kwargs: %{result: 1}})
+        ] do
+      assert :py_event_loop.await(ref) == {:ok, 1}
+    end
+
+    ref = :py_event_loop.create_task(context, :asyncio, :sleep, [0])
+    assert_receive {:async_result, ^ref, {:ok, :none}}, 20_000
+    ref = :py_event_loop.create_task(context, :asyncio, :sleep, [~c"soon"])
+    assert_receive {:async_result, ^ref, {:error, {:TypeError, _message}}}, 20_000
+    ref = :py_event_loop.create_task(context, :asyncio, :sleep, [60])
+    assert :py_event_loop.await(ref, 10) == {:error, :timeout}
+    ref = :py_event_loop.create_task(context, :asyncio, :sleep, [60])
+    assert :py_event_loop.cancel(ref) == :ok
+    assert :py_event_loop.spawn_task(:asyncio, :sleep, [0]) == :ok
+    assert :py_event_loop.spawn_task(context, :asyncio, :sleep, [0]) == :ok
+    assert :py_event_loop.spawn_task(:asyncio, :sleep, [], %{kwargs: %{delay: 0}}) == :ok
+    assert :py_event_loop.spawn_task(context, :asyncio, :sleep, [0], %{}) == :ok
+
+    assert :py.async_await(:py.async_call(:asyncio, :sleep, [0, 2])) == {:ok, 2}
+    assert :py.async_await(:py.async_call(context, :asyncio, :sleep, [0, 2]), 5_000) == {:ok, 2}
+    assert :py.async_gather([{:asyncio, :sleep, [0, 3]}]) == {:ok, [{:ok, 3}]}
   end
 
   test "what the guide says is gone is undefined" do

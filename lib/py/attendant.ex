@@ -8,6 +8,7 @@ defmodule Py.Attendant do
   #   * `{:callback, callback, context, caller, target, args}` - answer it
   #   * `{:cast, caller, target, args}` - run a function; nobody hears of its value
   #   * `{:cast_failed, info, op, reason}` - see `Py.Request.Cast`
+  #   * `{:task_ended, ref, owner, info, op, answer}` - see `Py.EventLoop.Tasks`
   #   * `{:send, target, term}` - to where native code cannot send
   #   * `{:output, leader, caller, device, binary}` and `{:log, caller, level, text, record}`
 
@@ -15,6 +16,7 @@ defmodule Py.Attendant do
 
   alias Py.Attendant.Devices
   alias Py.{Callback, Output}
+  alias Py.EventLoop.Tasks
   alias Py.Request.Cast
 
   # How long Python waits, at its end or when it has printed a lot, for devices that do not answer.
@@ -47,6 +49,11 @@ defmodule Py.Attendant do
 
   def handle_info({:cast_failed, info, op, reason}, state) do
     start_task(info.caller, info.leader, fn -> Cast.failed(info, op, reason) end)
+    {:noreply, state}
+  end
+
+  def handle_info({:task_ended, ref, owner, info, op, answer}, state) do
+    start_task(owner, nil, fn -> Tasks.ended(ref, owner, info, op, answer) end)
     {:noreply, state}
   end
 

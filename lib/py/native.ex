@@ -14,7 +14,11 @@ defmodule Py.Native do
   @type target :: pid | {slots, index0 :: non_neg_integer} | reference | callback
   @type scope :: :context | :fresh | reference
   @type format :: :term | :object | :json | :erlang
-  @type kind :: :call | {:spawn, leader :: pid} | {:cast, leader :: pid, info :: term}
+  @type kind ::
+          :call
+          | {:spawn, leader :: pid}
+          | {:task, leader :: pid, info :: term, timeout}
+          | {:cast, leader :: pid, info :: term}
   @type ticket :: reference
   @type callback :: reference
   @type op :: tuple
@@ -113,9 +117,10 @@ defmodule Py.Native do
   An answer may come at once. `{:wait, ticket}` promises it as one message `{tag, answer}`, with
   kind `:call` after any number of interim ones; the request is stopped when nobody holds the
   ticket any more. `{:unopened, index}` asks to open that slot and to submit again; `:remote`
-  says that the context lives on another node; `:ok` is all that a cast answers.
+  says that the context lives on another node; `:ok` is all that a cast answers. The ticket of a
+  task is what its message `{:async_result, ticket, {:ok, value}}` has, and is held for it.
   """
-  @spec request_submit(target, op, scope, tag, format, kind) ::
+  @spec request_submit(target, op, scope, tag | nil, format, kind) ::
           answer
           | {:wait, ticket}
           | {:unopened, non_neg_integer}

@@ -6,7 +6,17 @@ defmodule Py.Options do
 
   @declared [
     context: [
-      verbs: [:call, :eval, :exec, :spawn_call, :cast, :stream, :stream_eval, :stream_start],
+      verbs: [
+        :call,
+        :eval,
+        :exec,
+        :spawn_call,
+        :create_task,
+        :cast,
+        :stream,
+        :stream_eval,
+        :stream_start
+      ],
       type: :context,
       default: nil,
       doc:
@@ -14,7 +24,17 @@ defmodule Py.Options do
           "pool. Without it the bound context is used, else one of a pool"
     ],
     pool: [
-      verbs: [:call, :eval, :exec, :spawn_call, :cast, :stream, :stream_eval, :stream_start],
+      verbs: [
+        :call,
+        :eval,
+        :exec,
+        :spawn_call,
+        :create_task,
+        :cast,
+        :stream,
+        :stream_eval,
+        :stream_start
+      ],
       type: :pool,
       default: nil,
       doc:
@@ -41,14 +61,22 @@ defmodule Py.Options do
         "milliseconds to wait, or `:infinity`. After that the work is stopped and the answer " <>
           "is a `Py.ContextError` with the reason `:timeout`"
     ],
+    timeout: [
+      verbs: [:create_task],
+      type: :timeout,
+      default: :infinity,
+      doc:
+        "milliseconds from its beginning after which the task is cancelled, or `:infinity`. The " <>
+          "answer is then a `Py.ContextError` with the reason `:timeout`"
+    ],
     kwargs: [
-      verbs: [:call, :object, :spawn_call, :cast, :stream, :stream_start],
+      verbs: [:call, :object, :spawn_call, :create_task, :cast, :stream, :stream_start],
       type: :kwargs,
       default: [],
       doc: "keyword arguments, as a keyword list or a map"
     ],
     return: [
-      verbs: [:call, :eval, :getattr, :object, :spawn_call],
+      verbs: [:call, :eval, :getattr, :object, :spawn_call, :create_task],
       type: {:in, [:term, :object, :json]},
       default: :term,
       doc:

@@ -6,6 +6,7 @@ defmodule Py.Request do
   # between.
 
   alias Py.{ContextError, ConversionError, Decoder, Error, Native, Object, Options}
+  alias Py.EventLoop.Tasks
   alias Py.Request.{Route, Spawned}
   alias Py.Stream.Push
 
@@ -54,6 +55,20 @@ defmodule Py.Request do
     options = Options.parse!(:spawn_call, opts)
     {op, options} = calling(module, function, args, options)
     Spawned.start(op, options, format(options, format))
+  end
+
+  @doc "Starts a call whose answer is a message, with the result as `shape` makes it."
+  @spec create_task(
+          atom | binary | Object.t(),
+          atom | binary,
+          list,
+          keyword,
+          Native.format(),
+          (result -> term)
+        ) :: reference
+  def create_task(module, function, args, opts, format \\ :term, shape \\ & &1) do
+    {op, options} = calling(module, function, args, Options.parse!(:create_task, opts))
+    Tasks.start(op, options, format(options, format), shape)
   end
 
   @doc "Starts a call that nobody waits for."

@@ -11,15 +11,18 @@ import sys
 import warnings
 from asyncio import AbstractEventLoop
 from asyncio.events import _get_running_loop
+from weakref import WeakValueDictionary
 
 from erlang._selector import Selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
     from typing import Any, NoReturn, TypeVar
 
     from typing_extensions import TypeVarTuple, Unpack
+
+    from erlang._native import _erlang
 
     T = TypeVar("T")
     Arguments = TypeVarTuple("Arguments")
@@ -41,10 +44,37 @@ class ErlangEventLoop(asyncio.SelectorEventLoop):
 
     _selector: Selector
     _internal_fds: int
+    _ready: Collection[object]
+    _scheduled: Collection[object]
+
+    #: The promise whose task takes its first step.
+    starting: _erlang.Promise | None = None
 
     def __init__(self) -> None:
         """Make a loop that is not running yet."""
-        super().__init__(Selector())
+        #: What the BEAM has asked this loop to run; see ``erlang._tasks``.
+        self.requests: dict[asyncio.Task[Any], _erlang.Promise] = {}
+        selector = Selector()
+        super().__init__(selector)
+        _loops[selector.address()] = self
+
+    def run_forever(self) -> None:
+        """Run until ``stop()`` is called, and then until what the BEAM has asked for is done."""
+        super().run_forever()
+        while self.requests:
+            self.call_soon(self._look_for_requests)
+            super().run_forever()
+
+    def _look_for_requests(self) -> None:
+        if self.requests:
+            for task in self.requests:
+                task.add_done_callback(self._stop_without_requests)
+                break
+        else:
+            self.stop()
+
+    def _stop_without_requests(self, _task: object) -> None:
+        self.call_soon(self._look_for_requests)
 
     # Other threads wake the loop by the poller. asyncio's way, a pair of sockets of which one is
     # read, would take three more system calls each time.
@@ -74,6 +104,20 @@ class ErlangEventLoop(asyncio.SelectorEventLoop):
 
     async def _make_subprocess_transport(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         raise NotImplementedError(_CHILDREN)
+
+
+#: The loops by the addresses of their pollers.
+_loops: WeakValueDictionary[int, ErlangEventLoop] = WeakValueDictionary()
+
+
+def loop_at(address: int) -> ErlangEventLoop:
+    """Return the loop that waits with that poller."""
+    return _loops[address]
+
+
+def loops() -> list[ErlangEventLoop]:
+    """Return all loops of this interpreter."""
+    return list(_loops.values())
 
 
 _SIGNALS = (

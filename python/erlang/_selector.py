@@ -101,6 +101,10 @@ class Selector(selectors.BaseSelector):
             # Closed: nobody waits.
             pass
 
+    def address(self) -> int:
+        """Return what names this selector to the native side."""
+        return self._poller.address()
+
     def close(self) -> None:
         """Give the poller back. Idempotent."""
         self._keys.clear()

@@ -5,6 +5,7 @@ defmodule Py.Context.Remote do
   # ends the task when the process that asks ends, which stops the Python code as usual.
 
   alias Py.{ContextError, Native}
+  alias Py.EventLoop.Tasks
   alias Py.Request.{Cast, Waiting}
 
   # How much longer than the request itself the way to another node and back may take.
@@ -23,6 +24,8 @@ defmodule Py.Context.Remote do
     message = {:request, op, format, :infinity, Process.group_leader()}
     {:spawned, spawn(fn -> spawned(parent, tag, context, message) end)}
   end
+
+  def run(_context, _op, _format, {:task, _info, _timeout}), do: Tasks.remote()
 
   def run(context, op, format, :infinity),
     do: ask(context, {:request, op, format, :infinity, Process.group_leader()}, :infinity)

@@ -6,15 +6,22 @@ defmodule Py.Request.Waiting do
   #
   #   * `timeout` - in this call, so many milliseconds
   #   * `{:spawn, tag}` - by `Py.Request.Spawned`, later; here only a ticket comes back
+  #   * `{:task, info, timeout}` - by whoever gets the message; see `Py.EventLoop.Tasks`
   #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
 
   alias Py.{Callback, ContextError, Native, Output, Request}
   alias Py.Context.Remote
   alias Py.Encoder.Walk
+  alias Py.EventLoop.Tasks
   alias Py.Request.Cast
 
-  @type how :: timeout | {:spawn, Native.tag()} | {:cast, routed? :: boolean}
-  @type outcome :: Request.result() | {:spawned, Native.ticket() | pid} | :ok
+  @type how ::
+          timeout
+          | {:spawn, Native.tag()}
+          | {:task, info :: map, timeout}
+          | {:cast, routed? :: boolean}
+  @type outcome ::
+          Request.result() | {:spawned, Native.ticket() | pid} | {:task, Native.ticket()} | :ok
 
   @gone [:closed, :not_found]
 
@@ -33,6 +40,15 @@ defmodule Py.Request.Waiting do
 
     case Native.request_submit(target, op, scope, tag, format, kind) do
       {:wait, ticket} -> {:spawned, ticket}
+      answer -> at_once(answer, target, op, scope, format, how)
+    end
+  end
+
+  def submit(target, op, scope, format, {:task, info, timeout} = how) do
+    kind = {:task, Process.group_leader(), info, timeout}
+
+    case Native.request_submit(target, op, scope, nil, format, kind) do
+      {:wait, ticket} -> {:task, ticket}
       answer -> at_once(answer, target, op, scope, format, how)
     end
   end
@@ -114,6 +130,9 @@ defmodule Py.Request.Waiting do
     do: Callback.finish(function, args)
 
   defp at_once({:unopened, _index} = unopened, _target, _op, _scope, _format, _how), do: unopened
+
+  defp at_once(:remote, _target, _op, _scope, _format, {:task, _info, _timeout}),
+    do: Tasks.remote()
 
   # The other node may not know the structs of this one.
   defp at_once(:remote, target, op, _scope, format, how),

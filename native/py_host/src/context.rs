@@ -11,7 +11,7 @@ use crate::guest::Guests;
 use crate::interrupt::{self, Interrupts};
 use crate::nested::Waits;
 use crate::poller::Polling;
-use crate::queue::{BoxedJob, Queue};
+use crate::queue::{BoxedJob, Queue, NOBODYS};
 use crate::{executor, Attached, Job, Mode, Rejection, StartError, Worker};
 
 /// An interpreter, a namespace, a queue, and the worker thread that brings them together.
@@ -126,11 +126,6 @@ impl Context {
         self.queue.waiting()
     }
 
-    /// Does a job there wait for something, with others on top of it?
-    pub fn has_waits(&self) -> bool {
-        self.waits.any()
-    }
-
     /// Is it doing nothing, with nothing to do?
     pub fn is_idle(&self) -> bool {
         self.waiting() == 0 && !self.is_running()
@@ -195,9 +190,8 @@ impl Context {
             context.reject_waiting();
             context.queue.wake(Box::new(Wake));
             context.waits.wake();
-            let running = context.running();
-            if running != 0 {
-                interrupt::run(&context, running);
+            for id in context.present() {
+                context.interrupt_after(id, Duration::ZERO);
             }
         });
         if spawned.is_err() {
@@ -302,9 +296,6 @@ fn coarse_milliseconds() -> u64 {
 
 /// A job that does nothing: what is wanted is the attaching around it.
 pub(crate) struct Wake;
-
-/// The id of a job that nobody submitted.
-pub(crate) const NOBODYS: u64 = u64::MAX;
 
 impl Job for Wake {
     fn id(&self) -> u64 {

@@ -78,6 +78,24 @@ impl Worker {
         self.context.interrupts.settle(py);
     }
 
+    /// The present job is done, and what follows on this thread before the next one goes by
+    /// another id: what was to interrupt the job finds nothing any more.
+    pub fn go_on_as(&self, py: Attached<'_>, id: u64) {
+        self.finish(py);
+        self.context.set_running(id);
+    }
+
+    /// Is that the job that runs?
+    pub fn is_at(&self, id: u64) -> bool {
+        self.context.running() == id
+    }
+
+    /// Nothing follows: the worker is free, and what has gone by an id of its own is not counted.
+    pub fn stop(&self, py: Attached<'_>) {
+        self.context.clear_running();
+        self.finish(py);
+    }
+
     /// Has somebody interrupted the job that runs?
     pub fn was_interrupted(&self) -> bool {
         self.context.interrupts.hit(self.context.running())

@@ -8,15 +8,15 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::os::raw::c_long;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3_ffi as ffi;
 
 use crate::attach::ThreadState;
 use crate::nested::Found;
-use crate::{Attached, Context};
+use crate::{Attached, Context, Object};
 
 /// Between two exceptions for code that goes on all the same.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -28,6 +28,10 @@ const PATIENT: u32 = 3;
 /// After a second of that, code that is still there is most likely in a C call that never looks.
 const OFTEN: u32 = 100;
 const SELDOM: Duration = Duration::from_millis(500);
+
+/// For so long an event loop that was interrupted may go on polling: the coroutines that it
+/// cancels clear up, for which some have to wait.
+const CLEARING_UP: Duration = Duration::from_secs(1);
 
 /// Where a context's Python runs, for as long as it can be interrupted.
 pub(crate) struct Target {
@@ -73,6 +77,13 @@ impl Interrupts {
         self.interrupted.store(id, Ordering::SeqCst);
     }
 
+    /// One interrupter at a time, and the worker will know that there was one.
+    fn announce(&self, _py: Attached<'_>) -> MutexGuard<'_, ()> {
+        let exclusive = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
+        self.announced.store(true, Ordering::SeqCst);
+        exclusive
+    }
+
     /// The worker's side, after a job: nothing meant for it may reach the next one.
     pub fn settle(&self, _py: Attached<'_>) {
         // The interrupter announces itself before it looks whether the job still runs, and the
@@ -112,33 +123,80 @@ pub(crate) fn start(context: &Arc<Context>, id: u64) {
 
 /// The same on this thread, which must be none of Python's.
 pub(crate) fn run(context: &Context, id: u64) {
+    let since = Instant::now();
     for time in 1.. {
-        match context.find(id) {
+        let disturb_loops = time == 1 || since.elapsed() > CLEARING_UP;
+        match context.find(id, disturb_loops) {
             Found::Running if !raise_in(context, id, time > PATIENT) => return,
-            Found::Running | Found::Waiting => {}
+            Found::Polling if time == 1 && has_ended(context, id, since) => return,
+            Found::Running | Found::Waiting | Found::Polling => {}
             Found::Gone => return,
         }
         thread::sleep(if time < OFTEN { AGAIN } else { SELDOM });
     }
 }
 
+/// A loop that was interrupted while it polled is left alone for as long as it may clear up.
+fn has_ended(context: &Context, id: u64, since: Instant) -> bool {
+    while since.elapsed() < CLEARING_UP {
+        thread::sleep(AGAIN);
+        if !context.has(id) {
+            return true;
+        }
+    }
+    false
+}
+
+impl Context {
+    /// Interrupts that job if it is still there after so long.
+    pub fn interrupt_after(self: &Arc<Self>, id: u64, time: Duration) {
+        let context = Arc::clone(self);
+        let interrupter = thread::Builder::new().name("py-interrupt".into());
+        drop(interrupter.spawn(move || {
+            thread::sleep(time);
+            run(&context, id);
+        }));
+    }
+
+    /// Raises the exception that `choose` names, if any, in what runs here. Not for threads of
+    /// Python's; attaching may take until the job next lets go of its GIL.
+    pub fn raise_if(&self, choose: impl for<'py> FnOnce(Attached<'py>) -> Option<Object<'py>>) {
+        self.attached(|thread, py| {
+            // Python code that chooses may let the worker have its GIL, so nothing is locked yet.
+            if let Some(kind) = choose(py) {
+                let exclusive = self.interrupts.announce(py);
+                // SAFETY: attached to the interpreter that `thread` belongs to; the call takes a
+                // reference of its own.
+                unsafe { ffi::PyThreadState_SetAsyncExc(thread, kind.as_ptr()) };
+                drop(exclusive);
+            }
+        });
+    }
+
+    /// Runs `work` in this context's interpreter, with the thread of its worker. False once that
+    /// can no longer be.
+    fn attached(&self, work: impl for<'py> FnOnce(c_long, Attached<'py>)) -> bool {
+        let target = self.interrupts.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Target { interpreter, thread }) = *target else {
+            return false;
+        };
+        // SAFETY: the interpreter lives while `target` is locked and set.
+        let Some(state) = (unsafe { ThreadState::new(interpreter) }) else {
+            return false;
+        };
+        state.attach(|py| work(thread, py));
+        state.delete();
+        true
+    }
+}
+
 /// False once there is nothing left to interrupt.
 fn raise_in(context: &Context, id: u64, relentless: bool) -> bool {
-    let interrupts = &context.interrupts;
-    let target = interrupts.target.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(Target { interpreter, thread }) = *target else {
-        return false;
-    };
-    // SAFETY: the interpreter lives while `target` is locked and set.
-    let Some(state) = (unsafe { ThreadState::new(interpreter) }) else {
-        return false;
-    };
-    state.attach(|_py| {
+    context.attached(|thread, py| {
         let relentless = if relentless { Relentless::new_type() } else { None };
-        let exclusive = interrupts.raising.lock().unwrap_or_else(PoisonError::into_inner);
-        interrupts.announced.store(true, Ordering::SeqCst);
+        let exclusive = context.interrupts.announce(py);
         if context.running() == id {
-            interrupts.mark(id);
+            context.interrupts.mark(id);
             // SAFETY: attached to the interpreter that `thread` belongs to; the exception type is
             // static, or ours until after the call, which takes a reference of its own.
             unsafe {
@@ -149,9 +207,7 @@ fn raise_in(context: &Context, id: u64, relentless: bool) -> bool {
         drop(exclusive);
         // SAFETY: attached; our own reference, or null.
         unsafe { ffi::Py_XDECREF(relentless.unwrap_or(std::ptr::null_mut())) };
-    });
-    state.delete();
-    true
+    })
 }
 
 thread_local! {

@@ -36,7 +36,7 @@ pub use garbage::Handle;
 pub use lent::Lent;
 pub use mode::Mode;
 pub use namespace::Namespace;
-pub use nested::Nested;
+pub use nested::{Innermost, Nested};
 pub use object::{Kept, Object};
 pub use poller::Poller;
 pub use queue::Job;

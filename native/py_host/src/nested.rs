@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::context::{Wake, NOBODYS};
+use crate::context::Wake;
 use crate::executor::run_job;
-use crate::queue::{BoxedJob, Queue};
+use crate::queue::{BoxedJob, Queue, NOBODYS};
 use crate::{Attached, Context, Poller, Rejection, Worker};
 
 /// Jobs that one wait may have in its queue. They come from the one process that is waited for.
@@ -128,12 +128,25 @@ impl Waker {
     }
 }
 
+/// On what the innermost job that waits does so.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Innermost {
+    /// None waits.
+    None,
+    /// On an answer, in [`Worker::wait`].
+    Answer,
+    /// On this poller, by its [`Poller::address`].
+    Poller(usize),
+}
+
 /// What an interrupter finds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     Running,
     /// It waits, and has been told.
     Waiting,
+    /// So does an event loop.
+    Polling,
     Gone,
 }
 
@@ -167,34 +180,59 @@ impl Context {
         self.waits.depth.store(stack.len(), Ordering::Relaxed);
     }
 
-    /// The job goes on, unless it was interrupted while it waited.
+    /// The job goes on, unless it was interrupted while it waited. For an answer nobody waits
+    /// in a context that closes; a loop goes on polling, as what it runs may need that to end.
     pub(crate) fn resume(&self) -> Result<(), Interrupted> {
         let mut stack = self.waits.stack();
         let wait = stack.pop().expect("suspended before");
         self.waits.depth.store(stack.len(), Ordering::Relaxed);
         self.put_running(wait.id, wait.since);
         drop(stack);
-        if wait.interrupted || self.is_closed() {
+        let is_over = matches!(wait.waker, Waker::Nested(_)) && self.is_closed();
+        if wait.interrupted || is_over {
             self.interrupts.mark(wait.id);
             return Err(Interrupted);
         }
         Ok(())
     }
 
-    /// Where the job is. One that waits is told to stop.
-    pub(crate) fn find(&self, id: u64) -> Found {
+    /// What the innermost job that waits here waits for.
+    pub fn innermost(&self) -> Innermost {
+        if !self.waits.any() {
+            return Innermost::None;
+        }
+        match self.waits.stack().last().map(|wait| &wait.waker) {
+            None => Innermost::None,
+            Some(Waker::Nested(_)) => Innermost::Answer,
+            Some(Waker::Poller(poller)) => Innermost::Poller(poller.address()),
+        }
+    }
+
+    /// Where the job is. One that waits is told to stop, a loop only if it is to be disturbed.
+    pub(crate) fn find(&self, id: u64, disturb_loops: bool) -> Found {
         let mut stack = self.waits.stack();
         if self.running() == id {
             return Found::Running;
         }
-        match stack.iter_mut().find(|wait| wait.id == id) {
-            Some(wait) => {
-                wait.interrupted = true;
-                wait.waker.wake();
-                Found::Waiting
-            }
-            None => Found::Gone,
+        let Some(wait) = stack.iter_mut().find(|wait| wait.id == id) else {
+            return Found::Gone;
+        };
+        let is_loop = matches!(wait.waker, Waker::Poller(_));
+        if disturb_loops || !is_loop {
+            wait.interrupted = true;
+            wait.waker.wake();
         }
+        if is_loop {
+            Found::Polling
+        } else {
+            Found::Waiting
+        }
+    }
+
+    /// Does that job still run or wait?
+    pub(crate) fn has(&self, id: u64) -> bool {
+        let stack = self.waits.stack();
+        self.running() == id || stack.iter().any(|wait| wait.id == id)
     }
 
     /// The ids of all jobs that run or wait here.

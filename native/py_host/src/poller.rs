@@ -79,6 +79,13 @@ impl Polling {
     }
 }
 
+impl Poller {
+    /// Names it for as long as it lives; never zero.
+    pub fn address(self: &Arc<Self>) -> usize {
+        Arc::as_ptr(self).addr()
+    }
+}
+
 impl Worker {
     /// Waits until a descriptor is ready, for so long at most, or a job has been run. What is
     /// ready is added to `ready`.
@@ -90,9 +97,6 @@ impl Worker {
         ready: &mut Ready,
     ) -> Result<(), Failed> {
         let context = self.context();
-        if self.was_interrupted() {
-            return Err(Failed::Interrupted);
-        }
         if self.serve(py, poller)? || timeout == Some(Duration::ZERO) {
             // At once, so that detaching would only cost.
             return Ok(poller.wait(Some(Duration::ZERO), ready)?);
@@ -100,8 +104,10 @@ impl Worker {
         context.suspend(Waker::Poller(Arc::clone(poller)));
         let waited = py.detached(|| {
             context.polling.start(poller);
+            context.queue.set_hot(false);
             let timeout = if context.queue.has_jobs() { Some(Duration::ZERO) } else { timeout };
             let waited = poller.wait(timeout, ready);
+            context.queue.set_hot(true);
             context.polling.stop();
             waited
         });

@@ -16,6 +16,9 @@ pub trait Job: Send {
     fn reject(self: Box<Self>, reason: Rejection);
 }
 
+/// The id of a job that is no request: it is neither counted nor interrupted.
+pub const NOBODYS: u64 = u64::MAX;
+
 pub type BoxedJob = Box<dyn Job>;
 
 /// How long an idle worker looks for the next job before it sleeps. Waking a sleeping thread
@@ -79,6 +82,11 @@ impl Queue {
     /// Is the worker awake, so that an answer may come within a microsecond or two?
     pub fn is_hot(&self) -> bool {
         self.hot.load(Ordering::Relaxed)
+    }
+
+    /// For a worker that sleeps elsewhere.
+    pub fn set_hot(&self, hot: bool) {
+        self.hot.store(hot, Ordering::Relaxed);
     }
 
     pub fn is_closed(&self) -> bool {

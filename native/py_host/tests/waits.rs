@@ -172,6 +172,40 @@ fn jobs_run_while_a_loop_waits_for_its_descriptors() {
 }
 
 #[test]
+fn a_loop_that_was_interrupted_may_poll_on_to_clear_up() {
+    in_every_mode(|mode| {
+        for is_closed in [false, true] {
+            let context = open(mode, 10);
+            let poller = Arc::new(Poller::new().unwrap());
+            let (begun, begins) = mpsc::channel();
+            let (send, ended) = mpsc::channel();
+            let job = job(move |py: Attached<'_>, worker: &Worker| {
+                begun.send(()).unwrap();
+                let poll = |time| worker.poll(py, &poller, time, &mut Ready::new()).is_ok();
+                while poll(None) {}
+                let moment = Some(Duration::from_millis(1));
+                let _ = send.send((0..20).all(|_| poll(moment)));
+                // And then for ever, if it were for the loop.
+                while poll(None) {}
+            });
+            let id = job.id();
+            assert!(context.submit(job).is_ok());
+            begins.recv_timeout(SOON).unwrap();
+            // Only a loop that waits answers.
+            assert_eq!(run(&context, "1"), Ok("1".into()));
+            if !is_closed {
+                context.interrupt(id);
+                assert_eq!(ended.recv_timeout(SOON), Ok(true));
+            }
+            close(&context);
+            if is_closed {
+                assert_eq!(ended.recv_timeout(SOON), Ok(true));
+            }
+        }
+    });
+}
+
+#[test]
 fn a_poller_waits_as_long_as_it_is_told() {
     let poller = Poller::new().unwrap();
     let mut ready = Ready::new();

@@ -4,13 +4,12 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use rustler::{Encoder, Env, LocalPid, Term};
+use rustler::{Encoder, Env, LocalPid, ResourceArc, Term};
 
 use crate::atoms;
 use crate::callback::{self, Target};
 use crate::convert::Converter;
-use crate::current::Current;
-use crate::reply::Ticket;
+use crate::reply::{Address, Answer, Ticket, TicketRef};
 use crate::terms;
 
 /// A message to it. False if there is no attendant, which is when the application is stopped.
@@ -37,8 +36,8 @@ pub fn remember(ticket: Option<&Arc<Ticket>>) {
 }
 
 /// Waits until it has arrived.
-pub fn settle(converter: &Converter<'_>, current: &Current<'_>) {
-    if current.ticket.was_attended.swap(false, Ordering::Relaxed) {
+pub fn settle(converter: &Converter<'_>, ticket: &Ticket) {
+    if ticket.was_attended.swap(false, Ordering::Relaxed) {
         // At worst some output is late.
         let _ = callback::ask(converter, None, Target::Flush, None);
     }
@@ -59,4 +58,18 @@ pub fn cast_ended(answer: Term<'_>, info: Term<'_>, op: Term<'_>) {
             (atoms::cast(), atoms::nil(), target, args).encode(env)
         });
     }
+}
+
+/// The answer of a task that has no plain value: it takes Elixir to say what that comes to.
+pub fn task_ended(
+    reference: ResourceArc<TicketRef>,
+    address: &Address,
+    info: Term<'_>,
+    answer: &Answer,
+) {
+    tell(|env| {
+        let info = info.in_env(env);
+        let (op, answer) = (address.op().in_env(env), answer.term().in_env(env));
+        (atoms::task_ended(), reference, address.caller, info, op, answer).encode(env)
+    });
 }

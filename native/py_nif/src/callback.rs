@@ -167,22 +167,20 @@ fn send(
 ) -> bool {
     let context = converter.entry.pid;
     let reference = || ResourceArc::new(CallbackRef(Arc::clone(callback)));
-    match current {
-        Some(current) if current.ticket.address.waits() => {
+    let ticket = current::ticket(converter, current);
+    match (current, &ticket) {
+        (Some(current), Some(ticket)) if ticket.address.waits() => {
             crate::output::flush(current);
-            current.ticket.tell(|env| {
+            ticket.tell(|env| {
                 let [target, args] = call.pair(env);
                 (atoms::callback(), reference(), context, target, args).encode(env)
             })
         }
-        _ => {
-            let ticket = current::ticket(converter, current);
-            attendant::tell(|env| {
-                let [target, args] = call.pair(env);
-                let caller = attendant::caller(env, ticket.as_ref());
-                (atoms::callback(), reference(), context, caller, target, args).encode(env)
-            })
-        }
+        _ => attendant::tell(|env| {
+            let [target, args] = call.pair(env);
+            let caller = attendant::caller(env, ticket.as_ref());
+            (atoms::callback(), reference(), context, caller, target, args).encode(env)
+        }),
     }
 }
 

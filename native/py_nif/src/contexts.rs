@@ -8,6 +8,7 @@ use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
 use crate::reply::Ticket;
+use crate::task::Tasks;
 
 /// A context and the process that stands for it.
 pub struct Entry {
@@ -17,6 +18,7 @@ pub struct Entry {
     key: ErlNifTerm,
     /// The request that runs there, for threads that Python code has started.
     pub current: Mutex<Option<Arc<Ticket>>>,
+    pub tasks: Tasks,
 }
 
 impl Entry {
@@ -59,6 +61,7 @@ pub fn register(env: Env<'_>, context: Arc<Context>) -> Option<Arc<Entry>> {
         pid: env.pid(),
         key: env.pid().encode(env).as_c_arg(),
         current: Mutex::default(),
+        tasks: Tasks::default(),
     });
     let owner = ResourceArc::new(Owner(Arc::clone(&entry)));
     let registered = (Arc::clone(&entry), owner.clone());

@@ -5,20 +5,25 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 
-use py_host::{guest, Attached, Worker};
+use py_host::{guest, Attached, Innermost, Worker};
 
+use crate::builtin::promise;
 use crate::contexts::{self, Entry};
 use crate::convert::Converter;
 use crate::local::Local;
 use crate::output::Lines;
 use crate::reply::Ticket;
 
-/// A request in the making.
+/// What a worker does right now: a request in the making, or the context's event loop.
 pub struct Current<'r> {
     pub worker: &'r Worker,
-    pub ticket: &'r Arc<Ticket>,
     pub lines: RefCell<Lines>,
-    /// The one whose callback this one belongs to.
+    entry: &'r Arc<Entry>,
+    /// `None` for the event loop, each of whose tasks has its own.
+    request: Option<&'r Arc<Ticket>>,
+    /// The task in whose middle this request is, as it belongs to a callback of that.
+    task: Option<promise::Address>,
+    /// What this one interrupts, which has to wait for it.
     outer: *const Current<'static>,
     erlang: bool,
 }
@@ -28,27 +33,41 @@ thread_local! {
 }
 
 impl<'r> Current<'r> {
-    pub fn new(worker: &'r Worker, ticket: &'r Arc<Ticket>, erlang: bool) -> Current<'r> {
-        Current { worker, ticket, lines: RefCell::default(), outer: CURRENT.get(), erlang }
+    pub fn request(py: Attached<'_>, worker: &'r Worker, ticket: &'r Arc<Ticket>) -> Current<'r> {
+        // Where nothing waits, nothing is in the middle of anything.
+        let is_within = worker.context().innermost() != Innermost::None;
+        Current {
+            worker,
+            lines: RefCell::default(),
+            entry: &ticket.entry,
+            request: Some(ticket),
+            task: if is_within { promise::present(py, worker.local()) } else { None },
+            outer: CURRENT.get(),
+            erlang: ticket.erlang,
+        }
     }
 
-    /// Whatever `work` calls on this thread belongs to this request.
+    pub fn event_loop(worker: &'r Worker, entry: &'r Arc<Entry>) -> Current<'r> {
+        let (lines, outer) = (RefCell::default(), CURRENT.get());
+        Current { worker, lines, entry, request: None, task: None, outer, erlang: false }
+    }
+
+    /// Whatever `work` calls on this thread belongs to this.
     pub fn during<R>(&self, work: impl FnOnce() -> R) -> R {
         struct Leave<'c, 'r>(&'c Current<'r>, Option<Arc<Ticket>>);
         impl Drop for Leave<'_, '_> {
             fn drop(&mut self) {
                 CURRENT.set(self.0.outer);
-                self.0.ticket.entry.set_current(self.1.take());
+                self.0.entry.set_current(self.1.take());
             }
         }
-        let entry = &self.ticket.entry;
-        let _leave = Leave(self, entry.set_current(Some(Arc::clone(self.ticket))));
+        let _leave = Leave(self, self.entry.set_current(self.request.cloned()));
         CURRENT.set(ptr::from_ref(self).cast());
         work()
     }
 
     pub fn converter<'py>(&'py self, py: Attached<'py>) -> Converter<'py> {
-        converter(py, self.worker, &self.ticket.entry, self.erlang)
+        converter(py, self.worker, self.entry, self.erlang)
     }
 }
 
@@ -68,7 +87,12 @@ pub fn speak<R>(
     work: impl FnOnce(&Converter<'_>, Option<&Current<'_>>) -> R,
 ) -> Option<R> {
     if let Some(current) = here() {
-        return Some(work(&current.converter(py), Some(current)));
+        let mut converter = current.converter(py);
+        if current.request.is_none() {
+            let task = promise::speaker(&converter, current.task);
+            converter.erlang = task.is_some_and(|ticket| ticket.erlang);
+        }
+        return Some(work(&converter, Some(current)));
     }
     guest::lend(py, |worker| {
         let entry = contexts::of(worker.context())?;
@@ -76,11 +100,15 @@ pub fn speak<R>(
     })?
 }
 
-/// The request that a function of `_erlang` speaks for. A thread without one most likely works
-/// for the one that runs in its context.
+/// The request that a function of `_erlang` speaks for: that of the task it is called in, else the
+/// one that the thread works on. A thread without one most likely works for the one that runs in
+/// its context.
 pub fn ticket(converter: &Converter<'_>, current: Option<&Current<'_>>) -> Option<Arc<Ticket>> {
-    match current {
-        Some(current) => Some(Arc::clone(current.ticket)),
+    if let Some(ticket) = promise::speaker(converter, current.and_then(|current| current.task)) {
+        return Some(ticket);
+    }
+    match current.and_then(|current| current.request) {
+        Some(ticket) => Some(Arc::clone(ticket)),
         None => converter.entry.current.lock().unwrap_or_else(PoisonError::into_inner).clone(),
     }
 }

@@ -22,6 +22,7 @@ mod output;
 mod reply;
 mod request;
 mod state;
+mod task;
 mod terms;
 
 rustler::init!("Elixir.Py.Native");

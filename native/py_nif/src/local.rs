@@ -5,7 +5,7 @@
 //! an insertion and never while Python code may run, since that code may lead back here.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
@@ -44,6 +44,15 @@ pub struct Local {
     pub call_marker: Kept,
     /// `erlang._schedule.PyMarker`
     pub py_marker: Kept,
+    pub promise_type: Kept,
+    /// `erlang._request.REQUEST`
+    pub request: Kept,
+    /// The name of the method by which a task gives its result.
+    pub result: Kept,
+    /// An `erlang._tasks.Tasks`, made for the first coroutine.
+    tasks: OnceCell<Kept>,
+    /// Its method `start`.
+    start_task: OnceCell<Kept>,
     /// The module `erlang._convert`
     pub convert: Kept,
     /// `erlang._convert.encoder_for`
@@ -183,6 +192,11 @@ impl Local {
             process_error: errors.attr(c"ProcessError")?.keep(),
             call_marker: schedule.attr(c"CallMarker")?.keep(),
             py_marker: schedule.attr(c"PyMarker")?.keep(),
+            promise_type: native.attr(c"Promise")?.keep(),
+            request: Object::import(py, c"erlang._request")?.attr(c"REQUEST")?.keep(),
+            result: Object::interned(py, "result")?.keep(),
+            tasks: OnceCell::new(),
+            start_task: OnceCell::new(),
             encoder_for: convert.attr(c"encoder_for")?.keep(),
             json_form: json.attr(c"form")?.keep(),
             json_digits: json.attr(c"digits")?.keep(),
@@ -196,6 +210,22 @@ impl Local {
             evals: cache(),
             execs: cache(),
         })
+    }
+
+    /// What makes a task of a coroutine. `asyncio` is large, so it is imported when first needed.
+    pub fn start_task<'py>(&self, py: Attached<'py>) -> Result<Object<'py>, Raised<'py>> {
+        if let Some(start) = self.start_task.get() {
+            return Ok(start.get(py));
+        }
+        let tasks = Object::import(py, c"erlang._tasks")?.attr(c"Tasks")?.call0()?;
+        let start = tasks.attr(c"start")?;
+        self.tasks.get_or_init(|| tasks.keep());
+        Ok(self.start_task.get_or_init(|| start.keep()).get(py))
+    }
+
+    /// What keeps this context's tasks, if there were any.
+    pub fn begun_tasks<'py>(&self, py: Attached<'py>) -> Option<Object<'py>> {
+        self.tasks.get().map(|tasks| tasks.get(py))
     }
 
     /// An atom's name as an interned `str`.
@@ -252,6 +282,18 @@ impl Local {
         source: &str,
     ) -> Result<Object<'py>, Raised<'py>> {
         compiled(&self.execs, &self.compile_exec, py, source)
+    }
+}
+
+impl Drop for Local {
+    /// The worker ends, attached: its loop and what is left in it, too.
+    fn drop(&mut self) {
+        if let Some(tasks) = self.tasks.take() {
+            // SAFETY: what a worker owns is dropped while its thread is attached.
+            let py = unsafe { Attached::assume() };
+            // Nobody is left who could hear that it failed.
+            drop(tasks.get(py).attr(c"close").and_then(|close| close.call0()));
+        }
     }
 }
 

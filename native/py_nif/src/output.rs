@@ -20,6 +20,8 @@ pub struct Lines {
     err: Vec<u8>,
     /// Bytes sent since all was last known to be written.
     unread: usize,
+    /// Whose they are. The tasks of an event loop take turns.
+    speaker: Option<Arc<Ticket>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,10 @@ impl Device {
 }
 
 impl Lines {
+    fn is_of(&self, ticket: Option<&Arc<Ticket>>) -> bool {
+        self.speaker.as_ref().map(Arc::as_ptr) == ticket.map(Arc::as_ptr)
+    }
+
     fn of(&mut self, device: Device) -> &mut Vec<u8> {
         match device {
             Device::Out => &mut self.out,
@@ -64,6 +70,11 @@ pub fn write<'py>(
         from_guest(converter, device, data);
         return Ok(());
     };
+    let ticket = current::ticket(converter, Some(current));
+    if !current.lines.borrow().is_of(ticket.as_ref()) {
+        flush(current);
+        current.lines.borrow_mut().speaker.clone_from(&ticket);
+    }
     let ready = {
         let mut lines = current.lines.borrow_mut();
         let line = lines.of(device);
@@ -82,7 +93,7 @@ pub fn write<'py>(
         lines.unread += ready.len();
         ready
     };
-    send(current, device, &ready);
+    send(ticket.as_ref(), device, &ready);
     let unread = current.lines.borrow().unread;
     if unread > UNREAD {
         current.lines.borrow_mut().unread = 0;
@@ -93,21 +104,24 @@ pub fn write<'py>(
 
 /// Sends the lines that have not ended.
 pub fn flush(current: &Current<'_>) {
+    let speaker = current.lines.borrow_mut().speaker.take();
     for device in [Device::Out, Device::Err] {
         let line = std::mem::take(current.lines.borrow_mut().of(device));
         if !line.is_empty() {
-            send(current, device, &line);
+            send(speaker.as_ref(), device, &line);
         }
     }
 }
 
-fn send(current: &Current<'_>, device: Device, data: &[u8]) {
-    let ticket = current.ticket;
-    if ticket.address.waits() {
-        ticket.tell(|env| (atoms::output(), device.name(), binary(env, data)).encode(env));
-    } else {
-        attendant::remember(Some(ticket));
-        to_attendant(Some(ticket), device, data);
+fn send(ticket: Option<&Arc<Ticket>>, device: Device, data: &[u8]) {
+    match ticket.filter(|ticket| ticket.address.waits()) {
+        Some(ticket) => {
+            ticket.tell(|env| (atoms::output(), device.name(), binary(env, data)).encode(env));
+        }
+        None => {
+            attendant::remember(ticket);
+            to_attendant(ticket, device, data);
+        }
     }
 }
 
@@ -137,16 +151,16 @@ pub fn log<'py>(
         let metadata = convert::to_elixir(env, converter, metadata)?;
         Ok::<_, Failure<'py>>((text, metadata).encode(env))
     })?;
-    match current {
-        Some(current) if current.ticket.address.waits() => {
+    let ticket = current::ticket(converter, current);
+    match (current, &ticket) {
+        (Some(current), Some(ticket)) if ticket.address.waits() => {
             flush(current);
-            current.ticket.tell(|env| {
+            ticket.tell(|env| {
                 let [text, metadata] = record.pair(env);
                 (atoms::log(), level, text, metadata).encode(env)
             });
         }
         _ => {
-            let ticket = current::ticket(converter, current);
             attendant::tell(|env| {
                 let [text, metadata] = record.pair(env);
                 let caller = attendant::caller(env, ticket.as_ref());

@@ -18,14 +18,15 @@
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustler::sys::ErlNifTerm;
-use rustler::{Encoder, Env, LocalPid, Resource, Term};
+use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
 use crate::contexts::Entry;
 use crate::terms::{self, TermStore, Tuple};
-use crate::{atoms, attendant};
+use crate::{atoms, attendant, task};
 
 const QUEUED: u8 = 0;
 const RUNNING: u8 = 1;
@@ -38,8 +39,14 @@ pub struct Ticket {
     pub id: u64,
     pub entry: Arc<Entry>,
     pub address: Address,
+    /// Was it asked with Erlang's habits?
+    pub erlang: bool,
     /// Did any output go by way of `Py.Attendant`?
     pub was_attended: AtomicBool,
+    /// Has its coroutine become a task of an event loop?
+    is_task: AtomicBool,
+    /// What the owner of a task holds, kept until that is answered.
+    reference: Mutex<Option<ResourceArc<TicketRef>>>,
     state: AtomicU8,
     /// Held while something is said before the answer.
     speaking: Mutex<()>,
@@ -60,6 +67,10 @@ pub enum Kind {
     Call,
     /// The caller does other things first; output goes to `leader`.
     Spawn { leader: ErlNifTerm },
+    /// As `Spawn`, but the answer comes as an event loop's: `{async_result, Ref, Answer}`. The
+    /// reference is what the native side answers with at once, and the request is stopped when
+    /// the caller dies. Failures go by way of `Py.Attendant`, with `info`.
+    Task { leader: ErlNifTerm, info: ErlNifTerm, timeout: Option<Duration> },
     /// Nobody waits. Of a failure `Py.Attendant` hears, with `info`.
     Cast { leader: ErlNifTerm, info: ErlNifTerm },
 }
@@ -81,7 +92,14 @@ unsafe impl Send for Ticket {}
 pub struct TicketRef(pub Arc<Ticket>);
 
 #[rustler::resource_impl]
-impl Resource for TicketRef {}
+impl Resource for TicketRef {
+    const IMPLEMENTS_DOWN: bool = true;
+
+    /// The owner of a task has died.
+    fn down<'a>(&'a self, _env: Env<'a>, _pid: LocalPid, _monitor: Monitor) {
+        self.0.cancel();
+    }
+}
 
 impl Drop for TicketRef {
     fn drop(&mut self) {
@@ -98,13 +116,15 @@ pub enum Cancelled {
 }
 
 impl Ticket {
-    pub fn new(entry: Arc<Entry>, address: Address, by_message: bool) -> Arc<Ticket> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+    pub fn new(entry: Arc<Entry>, address: Address, erlang: bool, by_message: bool) -> Arc<Ticket> {
         Arc::new(Ticket {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id: next_id(),
             entry,
             address,
+            erlang,
             was_attended: AtomicBool::new(false),
+            is_task: AtomicBool::new(false),
+            reference: Mutex::default(),
             state: AtomicU8::new(if by_message { QUEUED | BY_MESSAGE } else { QUEUED }),
             speaking: Mutex::default(),
             slot: UnsafeCell::new(None),
@@ -115,6 +135,42 @@ impl Ticket {
     /// false if the request was cancelled.
     pub fn start(&self) -> bool {
         self.advance(|phase| (phase != CANCELLED).then_some(RUNNING)).is_ok()
+    }
+
+    /// The coroutine of the request becomes a task; false if the request was cancelled. Whoever
+    /// cancels it from now on does not interrupt the thread but cancels the task.
+    pub fn become_task(&self) -> bool {
+        self.is_task.store(true, Ordering::SeqCst);
+        !self.is_cancelled()
+    }
+
+    /// The task is done, and the request goes on as an ordinary one.
+    pub fn leave_task(&self) {
+        self.is_task.store(false, Ordering::SeqCst);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.state.load(Ordering::SeqCst) & PHASE == CANCELLED
+    }
+
+    /// Has it come to its end, one way or another?
+    pub fn is_over(&self) -> bool {
+        self.state.load(Ordering::SeqCst) & PHASE >= REPLIED
+    }
+
+    /// For a task: what its owner gets, who is watched from now on.
+    pub fn reference(self: &Arc<Self>, env: Env<'_>) -> ResourceArc<TicketRef> {
+        let reference = ResourceArc::new(TicketRef(Arc::clone(self)));
+        if self.address.is_task() {
+            *self.kept() = Some(reference.clone());
+            // One that is dying already takes its reference along, and nobody hears of the task.
+            let _ = env.monitor(&reference, &self.address.caller);
+        }
+        reference
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<ResourceArc<TicketRef>>> {
+        self.reference.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn is_replied(&self) -> bool {
@@ -139,7 +195,13 @@ impl Ticket {
             Ok(before) => {
                 if before & PHASE == RUNNING {
                     drop(self.speaking.lock());
-                    self.entry.context.interrupt(self.id);
+                    // The worker says that it is a task, then looks whether it was cancelled; we
+                    // do the opposite.
+                    if self.is_task.load(Ordering::SeqCst) {
+                        task::cancel(&self.entry, self.id);
+                    } else {
+                        self.entry.context.interrupt(self.id);
+                    }
                 }
                 Cancelled::Now
             }
@@ -169,9 +231,13 @@ impl Ticket {
 
     /// The answer; the worker gives it once.
     pub fn answer(&self, answer: Answer) {
+        let reference = self.kept().take();
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE == CANCELLED {
             return;
+        }
+        if let Some(reference) = reference {
+            return self.end_task(answer, reference);
         }
         if let Kind::Cast { info, .. } = self.address.kind {
             return self.report(answer, info);
@@ -206,6 +272,22 @@ impl Ticket {
         }
     }
 
+    fn end_task(&self, answer: Answer, reference: ResourceArc<TicketRef>) {
+        let Kind::Task { info, .. } = self.address.kind else { return };
+        if self.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
+            return;
+        }
+        if answer.is_ok() {
+            terms::send(&self.address.caller, |env| {
+                (atoms::async_result(), reference, answer.term().in_env(env)).encode(env)
+            });
+        } else {
+            // SAFETY: `info` was put into the address's store.
+            let info = unsafe { self.address.store.get(info) };
+            attendant::task_ended(reference, &self.address, info, &answer);
+        }
+    }
+
     /// Of a cast nobody hears when it went well.
     fn report(&self, answer: Answer, info: ErlNifTerm) {
         // SAFETY: made in that store; `info` was put into the address's.
@@ -216,7 +298,7 @@ impl Ticket {
 
     /// Moves on from the present phase if `next` says so; the state before, either way.
     fn advance(&self, next: impl Fn(u8) -> Option<u8>) -> Result<u8, u8> {
-        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+        self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
             next(state & PHASE).map(|phase| phase | (state & BY_MESSAGE))
         })
     }
@@ -233,6 +315,11 @@ impl Address {
         unsafe { self.store.get(self.tag) }
     }
 
+    /// Does the answer come as that of a task?
+    pub fn is_task(&self) -> bool {
+        matches!(self.kind, Kind::Task { .. })
+    }
+
     /// Does the caller wait, and hear what Python says meanwhile?
     pub fn waits(&self) -> bool {
         matches!(self.kind, Kind::Call)
@@ -242,7 +329,7 @@ impl Address {
     pub fn leader(&self) -> Option<Term<'_>> {
         match self.kind {
             Kind::Call => None,
-            Kind::Spawn { leader } | Kind::Cast { leader, .. } => {
+            Kind::Spawn { leader } | Kind::Task { leader, .. } | Kind::Cast { leader, .. } => {
                 // SAFETY: as above.
                 Some(unsafe { self.store.get(leader) })
             }
@@ -278,6 +365,11 @@ impl Answer {
         Answer { store, term }
     }
 
+    /// Is it `{ok, Value}`?
+    fn is_ok(&self) -> bool {
+        Tuple::of(self.term()).is_some_and(|term| term.at(0).as_c_arg() == atoms::ok().as_c_arg())
+    }
+
     pub fn term(&self) -> Term<'_> {
         // SAFETY: made in this store.
         unsafe { self.store.get(self.term) }
@@ -288,6 +380,12 @@ impl Answer {
         let pair = Tuple::of(self.term()).expect("made as a pair");
         [pair.at(0).in_env(env), pair.at(1).in_env(env)]
     }
+}
+
+/// Names a request, or something else that may be interrupted.
+pub fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// `{ok, Value}`

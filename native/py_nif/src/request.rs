@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use py_host::namespace::Missing;
-use py_host::{Attached, Handle, Object, Rejection, Worker};
-use rustler::{Encoder, Env, ResourceArc, Term};
+use py_host::{Attached, Handle, Innermost, Object, Raised, Rejection, Worker};
+use rustler::{Atom, Encoder, Env, ResourceArc, Term};
 
 use crate::convert::{self, Converter};
 use crate::current::Current;
 use crate::failure::{self, Failure, Outcome};
 use crate::object::{self, NamespaceRef};
 use crate::reply::{self, Answer, Ticket};
+use crate::task::{self, Next, Place};
 use crate::terms::Tuple;
 use crate::{atoms, attendant, ops, output};
 
@@ -20,6 +21,10 @@ pub struct Request {
     format: Format,
     /// What to go on with, for one that lets others go first: an `erlang._schedule.PyMarker`.
     resume: Option<Handle>,
+    /// While it is a task of an event loop.
+    place: Option<Place>,
+    /// Why that task is being cancelled, if it is not for the caller.
+    stopped: Option<Atom>,
     answered: bool,
 }
 
@@ -65,10 +70,14 @@ impl py_host::Job for Request {
     }
 
     fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
-        if self.ticket.start() {
-            let ticket = Arc::clone(&self.ticket);
-            let current = Current::new(worker, &ticket, self.format == Format::Erlang);
-            current.during(|| self.work(py, &current));
+        let ticket = Arc::clone(&self.ticket);
+        task::cancel_doomed(py, worker, &ticket.entry);
+        if ticket.start() {
+            let current = Current::request(py, worker, &ticket);
+            let next = current.during(|| self.work(py, &current));
+            if next == Next::Drive {
+                task::drive(py, worker, &ticket.entry);
+            }
         }
     }
 
@@ -79,48 +88,162 @@ impl py_host::Job for Request {
 
 impl Request {
     pub fn new(ticket: Arc<Ticket>, scope: Scope, format: Format) -> Request {
-        Request { ticket, scope, format, resume: None, answered: false }
+        Request { ticket, scope, format, resume: None, place: None, stopped: None, answered: false }
     }
 
-    fn work(mut self: Box<Self>, py: Attached<'_>, current: &Current<'_>) {
+    pub fn ticket(&self) -> &Arc<Ticket> {
+        &self.ticket
+    }
+
+    fn work(mut self: Box<Self>, py: Attached<'_>, current: &Current<'_>) -> Next {
         let converter = &current.converter(py);
+        let op = self.ticket.address.op();
         let outcome = match self.resume.take() {
-            None => ops::run(converter, &self.scope, self.ticket.address.op()),
+            None => ops::run(converter, &self.scope, op),
             Some(marker) => resume(converter, &marker),
         };
         match outcome {
             Ok(value) if value.is_instance_of(&converter.local.py_marker) => {
-                self.resume = Some(converter.worker.export(value));
                 output::flush(current);
-                if converter.entry.context.has_waits() {
-                    // Who waits for this one has the others wait as well: on with it.
-                    self.work(py, current);
-                } else if let Err((reason, job)) = converter.entry.context.submit(self) {
-                    job.reject(reason);
-                }
+                self.go_on_later(converter, value, Some(current))
             }
-            outcome => {
-                let outcome = outcome.map_err(|failure| name_interrupt(failure, current.worker));
+            Ok(value) if task::is_coroutine(&value) && ops::awaits(op) => {
+                self.become_task(converter, &value, current)
+            }
+            outcome => (*self).conclude_job(converter, outcome, current),
+        }
+    }
+
+    /// Lets others go first.
+    fn go_on_later(
+        mut self: Box<Self>,
+        converter: &Converter<'_>,
+        marker: Object<'_>,
+        current: Option<&Current<'_>>,
+    ) -> Next {
+        let context = &converter.entry.context;
+        self.resume = Some(converter.worker.export(marker));
+        match current {
+            // Who waits for this one has the others wait as well: on with it.
+            Some(current) if context.innermost() == Innermost::Answer => {
+                return self.work(converter.py, current)
+            }
+            _ => {}
+        }
+        if let Err((reason, job)) = context.submit(self) {
+            job.reject(reason);
+        }
+        Next::Nothing
+    }
+
+    /// What the function gave is a coroutine, whose result is the answer.
+    fn become_task<'py>(
+        mut self: Box<Self>,
+        converter: &Converter<'py>,
+        coroutine: &Object<'py>,
+        current: &Current<'_>,
+    ) -> Next {
+        let poller = match converter.entry.context.innermost() {
+            Innermost::None => 0,
+            Innermost::Poller(poller) => poller,
+            Innermost::Answer => {
+                let outcome = task::run_within(converter, coroutine).map_err(Failure::from);
+                return (*self).conclude_job(converter, outcome, current);
+            }
+        };
+        self.place = Place::take(converter.entry);
+        if self.place.is_none() || !self.ticket.become_task() {
+            // So that Python does not complain that nobody has awaited it.
+            let closed = coroutine.attr(c"close").and_then(|close| close.call0());
+            drop(closed);
+            return (*self).conclude_job(converter, Err(Failure::Context(atoms::busy())), current);
+        }
+        let begun = task::begin(converter, self, coroutine, poller);
+        // What its first step has printed; the next one is none of this job's.
+        output::flush(current);
+        match begun {
+            Ok(next) => next,
+            Err((raised, Some(request))) => {
+                (*request).conclude_job(converter, Err(raised.into()), current)
+            }
+            Err((_raised, None)) => Next::Nothing,
+        }
+    }
+
+    /// Its task is done.
+    pub fn end_as_task<'py>(
+        mut self: Box<Self>,
+        converter: &Converter<'py>,
+        result: Result<Object<'py>, Raised<'py>>,
+        current: Option<&Current<'_>>,
+    ) {
+        if self.ticket.is_cancelled() {
+            return;
+        }
+        self.place = None;
+        let converter = &Converter { erlang: self.ticket.erlang, ..*converter };
+        match result {
+            Ok(value) if value.is_instance_of(&converter.local.py_marker) => {
+                self.ticket.leave_task();
+                self.go_on_later(converter, value, None);
+            }
+            result => {
+                let outcome = result.map_err(|raised| self.name_end(converter, raised));
                 (*self).conclude(converter, outcome, current);
             }
         }
+    }
+
+    /// Its task is about to be cancelled for that reason.
+    pub fn stop(&mut self, reason: Atom) {
+        self.stopped = Some(reason);
+    }
+
+    fn name_end<'py>(&self, converter: &Converter<'py>, raised: Raised<'py>) -> Failure<'py> {
+        let is_stop = || {
+            raised.is_interrupt()
+                || convert::type_name(raised.exception()) == "asyncio.exceptions.CancelledError"
+        };
+        let closed = converter.entry.context.is_closed();
+        match if closed { Some(atoms::closed()) } else { self.stopped } {
+            Some(reason) if is_stop() => Failure::Context(reason),
+            _ => raised.into(),
+        }
+    }
+
+    fn conclude_job<'py>(
+        self,
+        converter: &Converter<'py>,
+        outcome: Outcome<'py, Object<'py>>,
+        current: &Current<'_>,
+    ) -> Next {
+        let outcome = outcome.map_err(|failure| name_interrupt(failure, current.worker));
+        self.conclude(converter, outcome, Some(current));
+        Next::Nothing
     }
 
     fn conclude<'py>(
         mut self,
         converter: &Converter<'py>,
         outcome: Outcome<'py, Object<'py>>,
-        current: &Current<'_>,
+        current: Option<&Current<'_>>,
     ) {
-        output::flush(current);
-        attendant::settle(converter, current);
+        let flush = || {
+            if let Some(current) = current {
+                output::flush(current);
+            }
+        };
+        flush();
+        attendant::settle(converter, &self.ticket);
         let answer = Answer::new(|env| {
             let encoded = outcome.and_then(|value| self.encode(env, converter, value));
             encoded.unwrap_or_else(|failure| failure.encode(env, converter))
         });
         // What the conversion has printed.
-        output::flush(current);
-        current.worker.finish(converter.py);
+        flush();
+        if converter.worker.is_at(self.ticket.id) {
+            converter.worker.finish(converter.py);
+        }
         self.answer(answer);
     }
 

@@ -38,6 +38,9 @@ class Poller:
             raise ValueError("this poller is closed")
         os.write(self._wake, b"!")
 
+    def address(self) -> int:
+        return id(self)
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

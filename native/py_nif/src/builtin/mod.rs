@@ -7,6 +7,7 @@ pub mod buffer;
 pub mod opaque;
 mod poller;
 mod print;
+pub mod promise;
 mod state;
 pub mod talk;
 
@@ -182,6 +183,9 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
     // SAFETY: as above.
     unsafe {
         if add(module, c"Poller", poller::make_type(module)) < 0 {
+            return -1;
+        }
+        if add(module, c"Promise", promise::make_type(module)) < 0 {
             return -1;
         }
         add(module, c"Buffer", buffer::make_type(module))

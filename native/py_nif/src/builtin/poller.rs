@@ -25,13 +25,14 @@ struct Instance {
 const READ: c_int = 1;
 const WRITE: c_int = 2;
 
-static METHODS: Methods<8> = Methods([
+static METHODS: Methods<9> = Methods([
     method(c"register", register, ffi::METH_VARARGS),
     method(c"modify", modify, ffi::METH_VARARGS),
     method(c"unregister", unregister, ffi::METH_O),
     method(c"select", select, ffi::METH_O),
     method(c"wake", wake, ffi::METH_NOARGS),
     method(c"fileno", fileno, ffi::METH_NOARGS),
+    method(c"address", address, ffi::METH_NOARGS),
     method(c"close", close, ffi::METH_NOARGS),
     ffi::PyMethodDef::zeroed(),
 ]);
@@ -218,6 +219,18 @@ unsafe extern "C" fn fileno(
     unsafe {
         let Some(poller) = poller(object) else { return ptr::null_mut() };
         ffi::PyLong_FromLong(poller.fd().into())
+    }
+}
+
+/// `address()`: by which the loop is found that a request is served on top of.
+unsafe extern "C" fn address(
+    object: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with an instance of ours.
+    unsafe {
+        let Some(poller) = poller(object) else { return ptr::null_mut() };
+        ffi::PyLong_FromSize_t(poller.address())
     }
 }
 

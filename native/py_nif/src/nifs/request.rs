@@ -60,8 +60,11 @@ fn request_submit<'a>(
             None => entry.context.is_hot() && entry.context.waiting() < SHORT_QUEUE,
         };
     let address = Address { store, op, tag, caller: env.pid(), kind };
-    let ticket = Ticket::new(Arc::clone(&entry), address, !waits);
-    let request = Request::new(Arc::clone(&ticket), parse_scope(scope)?, parse_format(format)?);
+    let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
+    let erlang = format == Format::Erlang;
+    let ticket = Ticket::new(Arc::clone(&entry), address, erlang, !waits);
+    let task = ticket.address.is_task().then(|| ticket.reference(env));
+    let request = Request::new(Arc::clone(&ticket), scope, format);
     if let Err((reason, job)) = submit(&entry, nested.as_deref(), Box::new(request)) {
         // The answer goes back from here, so the request must not give one when it is dropped.
         ticket.withdraw();
@@ -77,7 +80,8 @@ fn request_submit<'a>(
             return Ok(answer);
         }
     }
-    Ok((atoms::wait(), ResourceArc::new(TicketRef(ticket))).encode(env))
+    let reference = task.unwrap_or_else(|| ticket.reference(env));
+    Ok((atoms::wait(), reference).encode(env))
 }
 
 fn submit(
@@ -183,7 +187,7 @@ fn load(entry: &Entry) -> (bool, usize) {
     (entry.context.busy() >= LONG, entry.context.waiting())
 }
 
-/// `call`, `{spawn, Leader}` or `{cast, Leader, Info}`.
+/// `call`, `{spawn, Leader}`, `{cast, Leader, Info}` or `{task, Leader, Info, Timeout}`.
 fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<Kind> {
     if kind.as_c_arg() == atoms::call().as_c_arg() {
         return Ok(Kind::Call);
@@ -192,6 +196,11 @@ fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<Kind> {
     match parts.len() {
         2 => Ok(Kind::Spawn { leader: store.keep(parts.at(1)) }),
         3 => Ok(Kind::Cast { leader: store.keep(parts.at(1)), info: store.keep(parts.at(2)) }),
+        4 => Ok(Kind::Task {
+            leader: store.keep(parts.at(1)),
+            info: store.keep(parts.at(2)),
+            timeout: parts.at(3).decode().ok().map(Duration::from_millis),
+        }),
         _ => Err(rustler::Error::BadArg),
     }
 }

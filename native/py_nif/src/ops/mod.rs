@@ -68,6 +68,14 @@ pub fn run<'py>(
     }
 }
 
+/// Does the operation run code, so that a coroutine it gives is to be awaited? What others give
+/// was there before.
+pub fn awaits(op: Term<'_>) -> bool {
+    let names = [atoms::call(), atoms::call_method(), atoms::call_object(), atoms::eval()];
+    Tuple::of(op)
+        .is_some_and(|parts| names.iter().any(|name| name.as_c_arg() == parts.at(0).as_c_arg()))
+}
+
 fn unknown<'py>(op: Term<'_>) -> crate::failure::Failure<'py> {
     Unconvertible::new(
         Direction::ToPython,

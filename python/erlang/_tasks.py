@@ -1,0 +1,235 @@
+"""Coroutines that the BEAM has asked for, as tasks of an event loop.
+
+Each is a request, and its answer a promise that is kept here until the task is done. A context
+has a loop of its own for them, which runs while there is anything left in it. If another
+``ErlangEventLoop`` waits on the context's thread when the request comes, the task is that loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import CancelledError, current_task
+from asyncio.events import _get_running_loop, _set_running_loop
+from asyncio.log import logger
+from asyncio.tasks import _enter_task, _leave_task
+from threading import get_ident
+
+from erlang._loop import ErlangEventLoop, loop_at, loops, run
+from erlang._request import REQUEST
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import Task, TimerHandle
+    from collections.abc import Coroutine
+    from typing import Any, TypeVar
+
+    from erlang._native import _erlang
+
+    T = TypeVar("T")
+
+
+class TaskLoop(ErlangEventLoop):
+    """The loop of a context, which stops by itself when nothing is left in it."""
+
+    _timer_cancelled_count: int
+
+    def _run_once(self) -> None:
+        super()._run_once()  # type: ignore[misc]
+        if not self.requests and self.is_settled():
+            self.stop()
+
+    def is_settled(self) -> bool:
+        """Is there nothing to run, and nothing to wait for?"""
+        return self.is_quiet() and not asyncio.all_tasks(self)
+
+    def is_quiet(self) -> bool:
+        """The same, but for tasks that wait for one another."""
+        # Of the timers, those that were cancelled are left where they are.
+        timers = len(self._scheduled) - self._timer_cancelled_count
+        return not (self._ready or self.requests or timers or self._selector.get_map())
+
+
+class Tasks:
+    """The tasks of one context. All but ``disturbance`` runs on the context's own thread."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self.loop = TaskLoop()
+        self._tasks: dict[int, Task[Any]] = {}
+        self._timers: dict[int, TimerHandle] = {}
+
+    def start(
+        self, coro: Coroutine[Any, Any, Any], promise: _erlang.Promise, poller: int, seconds: float
+    ) -> bool:
+        """Make a task of a coroutine; its result is the answer that was promised.
+
+        ``poller`` names the loop that waits on this thread, and is zero if none does. The task is
+        cancelled after ``seconds``, unless they are negative. Returns whether the context's own
+        loop has something to run, and nobody runs it.
+        """
+        loop = loop_at(poller) if poller else self._own_loop()
+        with _Running(loop, idle=not poller):
+            token = REQUEST.set(promise)
+            loop.starting = promise
+            try:
+                task = _create(coro, loop)
+            finally:
+                loop.starting = None
+                REQUEST.reset(token)
+        if task.done():
+            promise.settle(task)
+        else:
+            number = promise.id()
+            loop.requests[task] = promise
+            self._tasks[number] = task
+            task.add_done_callback(self._done)
+            if seconds >= 0:
+                self._timers[number] = loop.call_later(seconds, self._expire, promise)
+        return not poller and not self.loop.is_quiet()
+
+    def drive(self) -> None:
+        """Run the context's own loop until nothing is left in it.
+
+        Raises ``KeyboardInterrupt`` when it is interrupted, and is then to be called again.
+        """
+        while not self.loop.is_settled():
+            try:
+                self.loop.run_forever()
+            except KeyboardInterrupt:
+                self._interrupted()
+                raise
+            except (SystemExit, CancelledError):
+                # Those are some task's, whose request has them for its answer.
+                continue
+            except Exception:
+                logger.exception("the event loop of a context is given up")
+                self.close()
+                return
+
+    def drive_to_end(self) -> None:
+        """Cancel all tasks and run the context's own loop until they are done."""
+        self._cancel_all()
+        self.drive()
+
+    def cancel(self, number: int) -> None:
+        """Cancel the task of that request, if it is not done."""
+        task = self._tasks.get(number)
+        if task is not None:
+            task.cancel()
+
+    def close(self) -> None:
+        """Drop what is left: the promises say that the context has closed."""
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._tasks.clear()
+        self._timers.clear()
+        self.loop.requests.clear()
+        self.loop.close()
+
+    def _own_loop(self) -> TaskLoop:
+        # User code may close the loop that it runs in, as soon as that has stopped.
+        if self.loop.is_closed():
+            self.loop = TaskLoop()
+        return self.loop
+
+    def _done(self, task: Task[Any]) -> None:
+        promise = task.get_loop().requests.pop(task, None)  # type: ignore[attr-defined]
+        if promise is not None:
+            number = promise.id()
+            self._tasks.pop(number, None)
+            if self._timers:
+                timer = self._timers.pop(number, None)
+                if timer is not None:
+                    timer.cancel()
+            promise.settle(task)
+
+    def _expire(self, promise: _erlang.Promise) -> None:
+        promise.stop("timeout")
+        self.cancel(promise.id())
+
+    def _interrupted(self) -> None:
+        # An interrupt in the middle of a step ends that task. If the task was to be cancelled, it
+        # was meant for this one alone.
+        requests = self.loop.requests
+        if not any(task.done() and requests[task].is_cancelled() for task in requests):
+            self._cancel_all()
+
+    def _cancel_all(self) -> None:
+        for promise in self.loop.requests.values():
+            promise.stop("interrupted")
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+
+
+class _Running:
+    """As if the loop ran here, for the first step of a task."""
+
+    def __init__(self, loop: ErlangEventLoop, *, idle: bool) -> None:
+        self._loop = loop
+        self._idle = idle
+
+    def __enter__(self) -> None:
+        if self._idle:
+            loop: Any = self._loop
+            loop._thread_id = get_ident()
+            self._hooks = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
+        _set_running_loop(self._loop)
+
+    def __exit__(self, *_error: object) -> None:
+        _set_running_loop(None)
+        if self._idle:
+            loop: Any = self._loop
+            loop._thread_id = None
+            sys.set_asyncgen_hooks(*self._hooks)
+
+
+if sys.version_info >= (3, 12):
+
+    def _create(coro: Coroutine[Any, Any, T], loop: ErlangEventLoop) -> Task[T]:
+        # A coroutine that does not wait is done at once.
+        return asyncio.Task(coro, loop=loop, eager_start=True)
+
+else:
+
+    def _create(coro: Coroutine[Any, Any, T], loop: ErlangEventLoop) -> Task[T]:
+        return asyncio.Task(coro, loop=loop)
+
+
+def run_within(coro: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end while what runs on this thread waits for it.
+
+    It gets a loop of its own. The one that runs here cannot go on before this returns.
+    """
+    loop = _get_running_loop()
+    task = None if loop is None else current_task(loop)
+    if task is not None:
+        _leave_task(loop, task)
+    _set_running_loop(None)
+    try:
+        return run(coro)
+    finally:
+        _set_running_loop(loop)
+        if task is not None:
+            _enter_task(loop, task)
+
+
+def disturbance(number: int) -> type[BaseException] | None:
+    """Return what to raise in the task of that request, if that is at work at this moment.
+
+    Called on another thread, so the loops may change meanwhile: then it is not at work.
+    """
+    try:
+        for loop in loops():
+            task: Any = current_task(loop)
+            if task is None:
+                continue
+            promise = loop.requests.get(task) or loop.starting
+            if promise is None and sys.version_info >= (3, 12):
+                promise = task.get_context().get(REQUEST)
+            if promise is not None and promise.id() == number:
+                return CancelledError
+    except RuntimeError:
+        pass
+    return None
