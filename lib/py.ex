@@ -311,6 +311,24 @@ defmodule Py do
   @spec contexts_started?() :: boolean
   defdelegate contexts_started?(), to: Router, as: :started?
 
+  ## Modules
+
+  @doc """
+  Reads a module's source again wherever it has been imported, with the modules below it.
+
+  The answer has the names of what was reloaded: none when no context has it yet. What code has
+  taken from the module before, such as functions in variables, stays as it was. Errors are as with
+  `Py.Venv.activate/1`.
+
+      iex> Py.call(:colorsys, :rgb_to_hls, [0, 0, 0])
+      {:ok, {0.0, 0.0, 0.0}}
+      iex> Py.reload(:colorsys)
+      {:ok, ["colorsys"]}
+
+  """
+  @spec reload(atom | binary) :: {:ok, [String.t()]} | {:error, Exception.t()}
+  defdelegate reload(module), to: Py.Context.Each
+
   ## Facts
 
   @doc """

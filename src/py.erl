@@ -16,9 +16,11 @@
 -export([register_pool/2, unregister_pool/1]).
 -export([state_fetch/1, state_store/2, state_remove/1, state_keys/0, state_clear/0]).
 -export([state_incr/1, state_incr/2, state_decr/1, state_decr/2]).
+-export([ensure_venv/2, ensure_venv/3, activate_venv/1, deactivate_venv/0, venv_info/0]).
+-export([reload/1]).
 -export([version/0, execution_mode/0, subinterp_supported/0]).
 
--import(py_terms, [answer/1, name/1, options/1, text/1]).
+-import(py_terms, [answer/1, keys/1, name/1, options/1, requirements/1, text/1]).
 
 -type context() :: pid() | atom() | pos_integer().
 -type pool() :: atom().
@@ -248,6 +250,31 @@ state_decr(Key) -> 'Elixir.Py.State':decr(Key).
 
 -spec state_decr(term(), integer()) -> integer().
 state_decr(Key, By) -> 'Elixir.Py.State':decr(Key, By).
+
+%% Virtual environments. The requirements are the path of a requirements.txt or pyproject.toml, or
+%% a list of lines; the options are `{installer, pip | uv}', `force', `quiet' and `{activate, false}'.
+
+-spec ensure_venv(code(), code() | [code()]) -> ok | {error, term()}.
+ensure_venv(Path, Requirements) -> ensure_venv(Path, Requirements, []).
+
+-spec ensure_venv(code(), code() | [code()], proplists:proplist()) -> ok | {error, term()}.
+ensure_venv(Path, Requirements, Opts) ->
+    Wanted = requirements(Requirements),
+    answer('Elixir.Py.Venv':ensure(text(Path), Wanted, proplists:unfold(Opts))).
+
+-spec activate_venv(code()) -> ok | {error, term()}.
+activate_venv(Path) -> answer('Elixir.Py.Venv':activate(text(Path))).
+
+-spec deactivate_venv() -> ok | {error, term()}.
+deactivate_venv() -> answer('Elixir.Py.Venv':deactivate()).
+
+-spec venv_info() -> {ok, #{binary() => boolean() | binary() | none}}.
+venv_info() -> keys('Elixir.Py.Venv':info()).
+
+%% Modules.
+
+-spec reload(name()) -> {ok, [binary()]} | {error, term()}.
+reload(Module) -> answer('Elixir.Py':reload(name(Module))).
 
 %% Facts.
 

@@ -7,7 +7,7 @@
 %% ...) when the context could not do it.
 -module(py_terms).
 
--export([answer/1, event/1, field/2, found/1, name/1, options/1, text/1]).
+-export([answer/1, event/1, field/2, found/1, keys/1, name/1, options/1, requirements/1, text/1]).
 
 -spec answer(ok | {ok, term()} | {error, term()}) -> ok | py:answer().
 answer({ok, _Value} = Ok) -> Ok;
@@ -28,6 +28,21 @@ field(_Key, Error) -> answer(Error).
 -spec found({ok, term()} | error) -> {ok, term()} | {error, not_found}.
 found(error) -> {error, not_found};
 found(Ok) -> Ok.
+
+%% A map with atoms for keys, as Python would have given it.
+-spec keys({ok, map()}) -> {ok, map()}.
+keys({ok, Map}) ->
+    Pair = fun(Key, Value) -> {atom_to_binary(Key), none(Value)} end,
+    {ok, maps:from_list([Pair(Key, Value) || {Key, Value} <- maps:to_list(Map)])}.
+
+none(nil) -> none;
+none(Value) -> Value.
+
+%% A path, or a list of strings.
+-spec requirements(py:code() | [py:code()]) -> binary() | [binary()].
+requirements(Lines) when is_list(Lines), (Lines =:= [] orelse not is_integer(hd(Lines))) ->
+    [text(Line) || Line <- Lines];
+requirements(Path) -> text(Path).
 
 -spec name(py:name() | map()) -> atom() | binary() | map().
 name(Name) when is_list(Name) -> text(Name);

@@ -44,6 +44,11 @@ defmodule FacadeTest do
       state_clear: {0..0, Py.State, :clear},
       state_incr: {1..2, Py.State, :incr},
       state_decr: {1..2, Py.State, :decr},
+      ensure_venv: {2..3, Py.Venv, :ensure},
+      activate_venv: {1..1, Py.Venv, :activate},
+      deactivate_venv: {0..0, Py.Venv, :deactivate},
+      venv_info: {0..0, Py.Venv, :info},
+      reload: {1..1, Py, :reload},
       version: {0..0, Py, :version},
       execution_mode: {0..0, Py, :execution_mode},
       subinterp_supported: {0..0, Py, :subinterp_supported?}

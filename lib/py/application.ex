@@ -1,8 +1,8 @@
 defmodule Py.Application do
   @moduledoc false
 
-  # Python first, since nothing below works without it. After that a later child depends on the
-  # earlier ones: pools open contexts in tasks.
+  # Python first, since nothing below works without it, then its packages. After that a later
+  # child depends on the earlier ones: pools open contexts in tasks.
 
   use Application
 
@@ -11,6 +11,7 @@ defmodule Py.Application do
   @impl true
   def start(_type, _args) do
     with :ok <- Py.Runtime.start(),
+         :ok <- Py.Venv.start(),
          :ok <- check_pools() do
       # Each of these may crash now and then without taking the application along.
       options = [strategy: :rest_for_one, max_restarts: 10, max_seconds: 5, name: Py.Supervisor]

@@ -29,7 +29,7 @@ defmodule Py.Context do
 
   require Logger
 
-  alias Py.Context.Remote
+  alias Py.Context.{Preparation, Remote}
   alias Py.{ContextError, Mode, Native, Options, Request, StartError}
 
   @typedoc "A pid, here or on another node, or a registered name"
@@ -182,6 +182,8 @@ defmodule Py.Context do
     Process.flag(:trap_exit, true)
     tag = make_ref()
     :ok = Native.context_open(options.mode, %{max_queue: options.max_queue}, tag)
+    # First in its queue, before anybody who knows its name finds it open.
+    :ok = Preparation.run()
 
     receive do
       {^tag, :ok} ->

@@ -71,6 +71,10 @@ defmodule Py.Native do
   @spec context_info(pid) :: {:ok, map} | {:error, :not_found}
   def context_info(_context), do: :erlang.nif_error(:not_loaded)
 
+  @doc "The pids of all contexts of this node that are open or about to be."
+  @spec context_list() :: [pid]
+  def context_list, do: :erlang.nif_error(:not_loaded)
+
   @doc "Stops what runs there, whose caller is answered `:interrupted`."
   @spec context_interrupt(pid) :: :interrupting | :idle | {:error, :not_found}
   def context_interrupt(_context), do: :erlang.nif_error(:not_loaded)

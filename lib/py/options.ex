@@ -206,6 +206,50 @@ defmodule Py.Options do
       default: [],
       doc: "directories to put on `sys.path` of every interpreter"
     ],
+    venv: [
+      verbs: [:application],
+      type: :venv,
+      default: nil,
+      doc:
+        "the virtual environment to activate: its folder, or `{folder, requirements}` or " <>
+          "`{folder, requirements, options}` for `Py.Venv.ensure/3`"
+    ],
+    imports: [
+      verbs: [:application],
+      type: :names,
+      default: [],
+      doc: "modules to import in every context when it opens"
+    ],
+    preload_code: [
+      verbs: [:application],
+      type: :code,
+      default: nil,
+      doc: "code to execute in every context when it opens"
+    ],
+    installer: [
+      verbs: [:venv],
+      type: {:in, [nil, :pip, :uv]},
+      default: nil,
+      doc: "`:pip` or `:uv`. Default: uv where it is installed, else pip"
+    ],
+    force: [
+      verbs: [:venv],
+      type: {:in, [true, false]},
+      default: false,
+      doc: "whether to make the environment anew even if it holds what is asked for"
+    ],
+    activate: [
+      verbs: [:venv],
+      type: {:in, [true, false]},
+      default: true,
+      doc: "whether to activate the environment; an image for deployment only needs it made"
+    ],
+    quiet: [
+      verbs: [:venv],
+      type: {:in, [true, false]},
+      default: false,
+      doc: "whether to keep what the installer prints from the terminal"
+    ],
     stack_size: [
       verbs: [:application],
       type: :pos_integer,
@@ -303,6 +347,16 @@ defmodule Py.Options do
   defp valid?(:mode, value), do: is_atom(value) and not is_nil(value)
   defp valid?(:python, value), do: is_nil(value) or is_binary(value)
   defp valid?(:paths, value), do: is_list(value) and Enum.all?(value, &is_binary/1)
+  defp valid?(:code, value), do: is_nil(value) or is_binary(value)
+
+  defp valid?(:names, value),
+    do: is_list(value) and Enum.all?(value, &(is_atom(&1) or is_binary(&1)))
+
+  defp valid?(:venv, {folder, _requirements, options}),
+    do: valid?(:venv, {folder, []}) and is_list(options)
+
+  defp valid?(:venv, {folder, _requirements}), do: is_binary(folder)
+  defp valid?(:venv, folder), do: is_nil(folder) or is_binary(folder)
   defp valid?(:context, value) when is_integer(value), do: value > 0
   defp valid?(:context, value), do: is_pid(value) or valid?(:name, value)
   defp valid?(:name, {kind, _term}), do: is_atom(kind)

@@ -7,7 +7,7 @@ defmodule Py.Runtime do
 
   alias Py.Encoder.Walk
   alias Py.{Native, Options, StartError}
-  alias Py.Runtime.{Loader, Locator}
+  alias Py.Runtime.{Loader, Locator, Paths}
 
   @running {__MODULE__, :running}
 
@@ -111,7 +111,7 @@ defmodule Py.Runtime do
   defp config(python) do
     %{
       executable: python.executable,
-      paths: [Application.app_dir(:erlang_python, "priv/python") | Options.env(:paths)],
+      paths: Paths.all(Options.env(:paths)),
       stack_size: Options.env(:stack_size),
       templates: templates()
     }

@@ -1,6 +1,7 @@
 defmodule Py.StartError do
   @moduledoc """
-  Python could not be started. The message says why and what to do about it.
+  Python could not be started, or not with the packages it needs. The message says why and what to
+  do about it.
 
   The fields are `:reason`, an atom to match on, and `:details`, a sentence with the
   particulars (a path, what the interpreter printed). The reasons:
@@ -15,6 +16,10 @@ defmodule Py.StartError do
     * `:library_load_failed` - `libpython` is there but could not be loaded
     * `:initialisation_failed` - Python was loaded but could not initialise itself
     * `:unsupported_mode` - this Python cannot run the mode asked for
+    * `:not_a_venv` - there is no virtual environment in that folder
+    * `:venv_mismatch` - the virtual environment was made for another Python
+    * `:venv_failed` - the virtual environment could not be made
+    * `:install_failed` - the packages could not be installed
 
   ## Example
 
@@ -34,6 +39,10 @@ defmodule Py.StartError do
           | :library_load_failed
           | :initialisation_failed
           | :unsupported_mode
+          | :not_a_venv
+          | :venv_mismatch
+          | :venv_failed
+          | :install_failed
           | atom
 
   @type t :: %__MODULE__{reason: reason, details: String.t() | nil}
@@ -56,6 +65,10 @@ defmodule Py.StartError do
   defp headline(:library_load_failed), do: "libpython could not be loaded"
   defp headline(:initialisation_failed), do: "Python could not initialise itself"
   defp headline(:unsupported_mode), do: "this Python cannot run the mode asked for"
+  defp headline(:not_a_venv), do: "this is no virtual environment"
+  defp headline(:venv_mismatch), do: "this virtual environment was made for another Python"
+  defp headline(:venv_failed), do: "the virtual environment could not be made"
+  defp headline(:install_failed), do: "the packages could not be installed"
   defp headline(reason), do: "Python could not be started (#{inspect(reason)})"
 
   defp remedy(:python_not_found) do
@@ -112,6 +125,27 @@ defmodule Py.StartError do
 
   defp remedy(:unsupported_mode) do
     "`mix py.doctor` lists the modes of this Python; `mode: :auto` always picks one that works."
+  end
+
+  defp remedy(:not_a_venv) do
+    "`Py.Venv.ensure/3` makes one, with the packages it is given; so does `python3 -m venv`."
+  end
+
+  defp remedy(:venv_mismatch) do
+    "Make it anew with `Py.Venv.ensure/3`, choose its Python with " <>
+      "`config :erlang_python, python: \"3.13\"` or ERLANG_PYTHON, or name it in " <>
+      "`config :erlang_python, venv:`, which does so by itself."
+  end
+
+  defp remedy(:venv_failed) do
+    "The folder has to be one that can be written to, and Python to have its modules venv and " <>
+      "ensurepip (Debian and Ubuntu: apt-get install python3-venv). With `installer: :uv` the " <>
+      "latter is not needed."
+  end
+
+  defp remedy(:install_failed) do
+    "What the installer printed says which package it was. Nothing has been activated; the next " <>
+      "`Py.Venv.ensure/3` tries again."
   end
 
   defp remedy(_reason), do: "`mix py.doctor` shows what is in use and what is missing."

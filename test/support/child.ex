@@ -9,13 +9,15 @@ defmodule Py.Child do
   @doc """
   What the function answers, and all that was printed. The BEAM must also stop by itself, with
   all its contexts, for that to count. `:python` names another interpreter, `:config` is the
-  library's configuration, and `:timeout` (ms) ends a BEAM that hangs.
+  library's configuration, `:before` lists what to apply before the library starts, and `:timeout`
+  (ms) ends a BEAM that hangs.
   """
   @spec run({module, atom, list}, keyword) :: result
   def run({_module, _function, _arguments} = work, opts \\ []) do
     name = "py-child-#{System.pid()}-#{System.unique_integer([:positive])}"
     file = Path.join(System.tmp_dir!(), name)
-    File.write!(file, :erlang.term_to_binary({work, Keyword.get(opts, :config, [])}))
+    question = {work, Keyword.get(opts, :config, []), Keyword.get(opts, :before, [])}
+    File.write!(file, :erlang.term_to_binary(question))
 
     try do
       port = Port.open({:spawn_executable, System.find_executable("elixir")}, options(file, opts))
@@ -35,13 +37,16 @@ defmodule Py.Child do
   @doc false
   # What the other BEAM runs.
   def main(file) do
-    {{module, function, arguments}, config} = file |> File.read!() |> :erlang.binary_to_term()
+    {work, config, before} = file |> File.read!() |> :erlang.binary_to_term()
     for {key, value} <- config, do: Application.put_env(:erlang_python, key, value)
+    Enum.each(before, &apply_to/1)
     {:ok, _applications} = Application.ensure_all_started(:erlang_python)
-    value = apply(module, function, arguments)
+    value = apply_to(work)
     File.write!(file, :erlang.term_to_binary({:answer, value}))
     System.stop(0)
   end
+
+  defp apply_to({module, function, arguments}), do: apply(module, function, arguments)
 
   defp options(file, opts) do
     python = Keyword.get_lazy(opts, :python, fn -> Py.Runtime.python().executable end)

@@ -17,13 +17,25 @@ defmodule Py.Case.Packages do
 
   @doc "The environment's Python with the packages it has, as rows of name, code and value."
   def fetch do
+    {python, folder} = environment()
+    {python, Enum.filter(@packages, &installed?(python, folder, elem(&1, 0)))}
+  end
+
+  @doc "The path of a program that a package has, such as uv."
+  def program(package) do
+    {python, folder} = environment()
+    true = installed?(python, folder, package)
+    Path.join([folder, "bin", package])
+  end
+
+  defp environment do
     folder = Path.expand("_build/tools/packages-#{Py.Runtime.python().tag}")
     python = Path.join(folder, "bin/python")
 
     unless File.exists?(python),
       do: {_output, 0} = run(Py.Runtime.python().executable, ["-m", "venv", folder])
 
-    {python, Enum.filter(@packages, &installed?(python, folder, elem(&1, 0)))}
+    {python, folder}
   end
 
   defp installed?(python, folder, package) do

@@ -2,8 +2,8 @@ defmodule Mix.Tasks.Py.Doctor do
   @shortdoc "Shows which Python is used, why, and whether all is in order"
 
   @moduledoc """
-  Shows the machine, the Python in use and why it was chosen, the native code built for it, and
-  the modes it can run.
+  Shows the machine, the Python in use and why it was chosen, the native code built for it, the
+  modes it can run, and the virtual environment with its packages.
 
       $ mix py.doctor
 
@@ -15,11 +15,13 @@ defmodule Mix.Tasks.Py.Doctor do
 
   alias Mix.Tasks.Compile.PyNative
   alias Py.Runtime.Locator
+  alias Py.Venv.Report
 
   @impl true
   def run(_arguments) do
     Mix.Task.run("compile", ["--return-errors"])
     python = Locator.locate()
+    {packages, complaints} = packages(python)
     started = with {:ok, python} <- python, :ok <- built(python), do: start(python)
 
     print("Machine", machine())
@@ -27,7 +29,8 @@ defmodule Mix.Tasks.Py.Doctor do
     print("Python", python(python) ++ others(python))
     print("Native code", native(python))
     print("Modes on this Python", modes(started))
-    conclude(started)
+    print("Packages", packages)
+    conclude(started, complaints)
   end
 
   defp machine do
@@ -127,6 +130,17 @@ defmodule Mix.Tasks.Py.Doctor do
     end
   end
 
+  # Looking at an environment must not make it, as starting the application would.
+  defp packages(python) do
+    config = Py.Options.env(:venv)
+    Application.delete_env(:erlang_python, :venv)
+
+    case python do
+      {:ok, python} -> Report.make(config, python)
+      {:error, error} -> {[{"unknown", first_line(error)}], []}
+    end
+  end
+
   defp start(python) do
     case Application.ensure_all_started(:erlang_python) do
       {:ok, _started} -> {:ok, python}
@@ -153,10 +167,17 @@ defmodule Mix.Tasks.Py.Doctor do
   defp mode(%{supported: true} = row), do: "#{row.interpreter} (#{inspect(row.execution_mode)})"
   defp mode(%{supported: false} = row), do: "no, needs #{row.requires}"
 
-  defp conclude({:ok, _python}), do: Mix.shell().info("Everything is in order.")
+  defp conclude({:ok, _python}, []), do: Mix.shell().info("Everything is in order.")
+  defp conclude({:ok, _python}, complaints), do: complain(complaints)
+  defp conclude({:error, error}, more), do: complain([Exception.message(error) | more])
 
-  defp conclude({:error, error}) do
-    Mix.shell().error("One thing is wrong: #{Exception.message(error)}")
+  defp complain([one]), do: fail("One thing is wrong: #{one}")
+
+  defp complain(several),
+    do: fail(["Some things are wrong:" | Enum.map(several, &["\n\n", &1])])
+
+  defp fail(text) do
+    Mix.shell().error(text)
     exit({:shutdown, 1})
   end
 

@@ -7,12 +7,13 @@ defmodule Py.Runtime.Locator do
     1. `config :erlang_python, python: "3.13"` (a version, or the path of an interpreter or of
        the directory it is installed in)
     2. the environment variable `ERLANG_PYTHON`, with the same meaning
-    3. the active virtual environment (`VIRTUAL_ENV`)
-    4. the interpreters that uv and pyenv manage, those that `make pythons` has built, and
+    3. the Python below the virtual environment in `config :erlang_python, venv:`, if that exists
+    4. the active virtual environment (`VIRTUAL_ENV`)
+    5. the interpreters that uv and pyenv manage, those that `make pythons` has built, and
        those on the `PATH`: the newest supported version wins, a free-threaded build only when
        there is no other
 
-  The first three are choices somebody made. When such a choice cannot be used that is an
+  The first four are choices somebody made. When such a choice cannot be used that is an
   error, never a reason to take another Python silently. Versions from 3.9 to 3.14 are
   supported; `3.13t` names the free-threaded build of 3.13.
 
@@ -24,7 +25,7 @@ defmodule Py.Runtime.Locator do
 
   """
 
-  alias Py.Runtime.Locator.{Probe, Search}
+  alias Py.Runtime.Locator.{Probe, Search, Venv}
   alias Py.StartError
 
   @oldest {3, 9}
@@ -47,6 +48,7 @@ defmodule Py.Runtime.Locator do
   @type source ::
           {:config, String.t()}
           | {:env, String.t()}
+          | {:config_venv, Path.t()}
           | {:venv, Path.t()}
           | :uv
           | :pyenv
@@ -82,6 +84,7 @@ defmodule Py.Runtime.Locator do
   ## Options
 
     * `:python` - a version or a path, instead of the one in the application's configuration
+    * `:venv` - a virtual environment, likewise
     * `:env` - a map to read environment variables from, instead of the real ones
 
   ## Example
@@ -95,12 +98,12 @@ defmodule Py.Runtime.Locator do
   def locate(opts \\ []) do
     env = Keyword.get_lazy(opts, :env, &System.get_env/0)
 
-    python =
-      Keyword.get_lazy(opts, :python, fn -> Application.get_env(:erlang_python, :python) end)
+    python = option(opts, :python)
 
     cond do
       python != nil -> choose(python, {:config, python}, env)
       value = present(env["ERLANG_PYTHON"]) -> choose(value, {:env, value}, env)
+      found = Venv.locate(option(opts, :venv)) -> found
       venv = present(env["VIRTUAL_ENV"]) -> Probe.ask(interpreter_in(venv), {:venv, venv})
       true -> newest(env)
     end
@@ -155,6 +158,7 @@ defmodule Py.Runtime.Locator do
     case source do
       {:config, value} -> "config :erlang_python, python: #{inspect(value)}"
       {:env, value} -> "ERLANG_PYTHON=#{value}"
+      {:config_venv, path} -> "config :erlang_python, venv: #{inspect(path)}"
       {:venv, path} -> "VIRTUAL_ENV=#{path}"
       :uv -> "the newest one found, managed by uv"
       :pyenv -> "the newest one found, managed by pyenv"
@@ -162,6 +166,9 @@ defmodule Py.Runtime.Locator do
       :path -> "the newest one found, on the PATH"
     end
   end
+
+  defp option(opts, key),
+    do: Keyword.get_lazy(opts, key, fn -> Application.get_env(:erlang_python, key) end)
 
   defp choose(choice, source, env) when is_binary(choice) do
     case Search.parse_version(choice) do

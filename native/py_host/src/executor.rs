@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::{Cell, OnceCell};
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::ptr;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread;
@@ -68,6 +69,28 @@ impl Worker {
     /// A new namespace with nothing in it but what every module has.
     pub fn fresh_namespace<'py>(&self, py: Attached<'py>) -> Result<Object<'py>, Raised<'py>> {
         copy(py, &self.fresh.get(py))
+    }
+
+    /// Has fresh namespaces begin with the names that the shared one has now, apart from those
+    /// that Python gives every module.
+    pub fn share_names<'py>(&self, py: Attached<'py>) -> Result<(), Raised<'py>> {
+        let common = self.fresh.get(py);
+        let names = copy(py, &self.namespace.get(py))?;
+        let (mut position, mut key, mut value) = (0, ptr::null_mut(), ptr::null_mut());
+        // SAFETY: a live dict that nobody else knows, so it does not change meanwhile.
+        while unsafe { ffi::PyDict_Next(names.as_ptr(), &mut position, &mut key, &mut value) } != 0
+        {
+            // SAFETY: both are borrowed from `names`, which keeps them alive.
+            let key = unsafe { Object::from_borrowed(py, key) };
+            if key.as_str().is_some_and(|name| !name.starts_with("__")) {
+                // SAFETY: all are live.
+                let status = unsafe { ffi::PyDict_SetItem(common.as_ptr(), key.as_ptr(), value) };
+                if status < 0 {
+                    return Err(Raised::take(py));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The present job is as good as done: it can no longer be interrupted, and whoever looks for

@@ -67,6 +67,7 @@ rustler::atoms! {
     setattr,
     call_object,
     call_method,
+    preload,
     get_item,
     set_item,
     to_term,

@@ -91,3 +91,9 @@ pub fn find(pid: Term<'_>) -> Option<Arc<Entry>> {
     let contexts = registry().read().unwrap_or_else(PoisonError::into_inner);
     contexts.get(&pid.as_c_arg()).map(|(entry, _)| Arc::clone(entry))
 }
+
+/// Of all that are registered.
+pub fn pids() -> Vec<LocalPid> {
+    let contexts = registry().read().unwrap_or_else(PoisonError::into_inner);
+    contexts.values().map(|(entry, _)| entry.pid).collect()
+}

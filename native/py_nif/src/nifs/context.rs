@@ -101,6 +101,11 @@ fn context_info<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
 }
 
 #[rustler::nif]
+fn context_list(env: Env<'_>) -> Vec<Term<'_>> {
+    contexts::pids().iter().map(|pid| pid.encode(env)).collect()
+}
+
+#[rustler::nif]
 fn namespace_new() -> ResourceArc<NamespaceRef> {
     ResourceArc::new(NamespaceRef::default())
 }

@@ -74,6 +74,14 @@ pub fn sigil<'py>(
     Ok(run.call(&Object::tuple(py, args)?, None)?)
 }
 
+/// Executes code in the context's namespace and has every namespace made after that begin with
+/// the names it defines.
+pub fn preload<'py>(converter: &Converter<'py>, code: Term<'_>) -> Outcome<'py, Object<'py>> {
+    let result = exec(converter, &Scope::Context, code)?;
+    converter.worker.share_names(converter.py)?;
+    Ok(result)
+}
+
 fn run<'py>(code: &Object<'py>, namespace: &Object<'py>) -> Outcome<'py, Object<'py>> {
     // SAFETY: a live code object and a live dict.
     let value =

@@ -38,6 +38,7 @@ pub fn run<'py>(
             code::sigil(converter, scope, [code, vars, file, line, assigns])
         }
         [code] if is(atoms::exec()) => code::exec(converter, scope, code),
+        [code] if is(atoms::preload()) => code::preload(converter, code),
         [module] if is(atoms::import()) => call::import(converter, module),
         [object, name] if is(atoms::getattr()) => object::getattr(converter, object, name),
         [object, name, default] if is(atoms::getattr()) => {
