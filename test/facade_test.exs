@@ -2,7 +2,7 @@ defmodule FacadeTest do
   # The router's functions act on the pool that everyone uses.
   use Py.Case, async: false
 
-  alias Py.{Context, EventLoop, Object, Router}
+  alias Py.{Channel, Context, EventLoop, Object, Router}
 
   # Every exported Erlang function and the Elixir function it stands for.
   @twins %{
@@ -69,6 +69,16 @@ defmodule FacadeTest do
       await: {1..2, EventLoop, :await},
       cancel: {1..1, EventLoop, :cancel},
       spawn_task: {3..5, EventLoop, :spawn_task}
+    ],
+    py_channel: [
+      new: {0..1, Channel, :new},
+      send: {2..3, Channel, :send},
+      receive: {1..2, Channel, :receive},
+      close: {1..1, Channel, :close},
+      info: {1..1, Channel, :info},
+      subscribe: {1..2, Channel, :subscribe},
+      ask: {3..3, Channel, :ask},
+      unsubscribe: {2..2, Channel, :unsubscribe}
     ],
     py_context_router: [
       start: {0..1, Router, :start},
@@ -444,6 +454,53 @@ defmodule FacadeTest do
     assert :py.async_await(:py.async_call(:asyncio, :sleep, [0, 2])) == {:ok, 2}
     assert :py.async_await(:py.async_call(context, :asyncio, :sleep, [0, 2]), 5_000) == {:ok, 2}
     assert :py.async_gather([{:asyncio, :sleep, [0, 3]}]) == {:ok, [{:ok, 3}]}
+  end
+
+  test "py_channel does what Py.Channel does" do
+    assert {:ok, channel} = :py_channel.new(%{max_size: 20})
+    assert :py_channel.send(channel, :none) == :ok
+    assert :py_channel.send(channel, "text") == :ok
+    assert :py_channel.send(channel, "text") == :busy
+    assert :py_channel.send(channel, "text", 5) == :busy
+    assert %{size: 20, max_size: 20, closed: false} = :py_channel.info(channel)
+    assert :py.eval("[c.receive(), c.receive()]", %{c: channel}) == {:ok, [:none, "text"]}
+    assert :py_channel.receive(channel, 0) == {:error, :timeout}
+    assert {:ok, subscription} = :py_channel.subscribe(channel, %{demand: 1})
+    assert :py_channel.ask(channel, subscription, :infinity) == :ok
+    assert :py.eval("c.send(None)", %{c: channel}) == {:ok, :none}
+    assert_receive {:py_channel, ^subscription, {:data, :none}}
+    assert :py_channel.unsubscribe(channel, subscription) == :ok
+    assert :py_channel.unsubscribe(channel, subscription) == {:error, :not_found}
+    assert {:ok, _subscription} = :py_channel.subscribe(channel)
+    assert :py_channel.close(channel) == :ok
+    assert :py_channel.send(channel, 1) == {:error, :closed}
+    assert :py_channel.receive(channel) == {:error, :closed}
+    assert {:ok, _channel} = :py_channel.new()
+  end
+
+  test "the guide's processor of a channel" do
+    code = """
+    from erlang.channel import Channel
+
+    def processor(channel):
+        # Blocking receive - suspends Python, releases scheduler
+        msg = channel.receive()
+
+        # Non-blocking alternative
+        msg = channel.try_receive()  # Returns None if empty
+
+        # Async alternative
+        # msg = await channel.async_receive()
+        return msg
+    """
+
+    {:ok, context} = :py_context.start_link(1, :auto)
+    :ok = :py_context.exec(context, code)
+    {:ok, channel} = :py_channel.new()
+    task = Task.async(fn -> :py.call(context, :__main__, :processor, [channel]) end)
+    :ok = :py_channel.send(channel, "first")
+    assert Task.await(task) == {:ok, :none}
+    :py_context.stop(context)
   end
 
   test "what the guide says is gone is undefined" do

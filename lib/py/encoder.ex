@@ -17,7 +17,7 @@ defprotocol Py.Encoder do
       end
 
   The structs with a counterpart in Python (`Date`, `Time`, `NaiveDateTime`, `DateTime`, `Range`,
-  `MapSet`, `Decimal`, `Py.Object`, `Py.Buffer`, `Py.JSON`) do not ask the protocol.
+  `MapSet`, `Decimal`, `Py.Object`, `Py.Buffer`, `Py.JSON`, `Py.Channel`) do not ask the protocol.
   """
 
   @doc "The term to pass in place of the struct."

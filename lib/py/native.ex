@@ -144,4 +144,63 @@ defmodule Py.Native do
   @doc "Gives Python what a callback came to; `:gone` when it has stopped waiting."
   @spec callback_reply(callback, Py.Callback.reply()) :: :ok | :gone
   def callback_reply(_callback, _reply), do: :erlang.nif_error(:not_loaded)
+
+  @typedoc "What waits for room or for a message; given up when nobody holds it any more"
+  @type waiter :: reference
+
+  @doc "An empty channel that lives as long as `owner`; `nil` is no limit."
+  @spec channel_new(:term | :bytes, max_size :: pos_integer | nil, owner :: pid) :: Py.Channel.t()
+  def channel_new(_type, _max_size, _owner), do: :erlang.nif_error(:not_loaded)
+
+  @doc """
+  Sends a message; `:encode` if there are structs in it that `Py.Encoder` is to encode first.
+
+  Of a channel on another node, this and all others answer `:remote`.
+  """
+  @spec channel_send(reference, term, encoded? :: boolean) ::
+          :ok | :busy | {:error, :closed} | :encode | :remote
+  def channel_send(_channel, _term, _encoded?), do: :erlang.nif_error(:not_loaded)
+
+  @doc "The same, but instead of `:busy` it is `{:wait, waiter}`; `{tag, answer}` follows."
+  @spec channel_send_later(reference, term, encoded? :: boolean, tag) ::
+          :ok | {:wait, waiter} | {:error, :closed} | :encode | :remote
+  def channel_send_later(_channel, _term, _encoded?, _tag), do: :erlang.nif_error(:not_loaded)
+
+  @doc "The next message, if there is one."
+  @spec channel_take(reference) :: {:ok, term} | :empty | {:error, :closed} | :remote
+  def channel_take(_channel), do: :erlang.nif_error(:not_loaded)
+
+  @doc "The same, but instead of `:empty` it is `{:wait, waiter}`; `{tag, answer}` follows."
+  @spec channel_receive(reference, tag) ::
+          {:ok, term} | {:wait, waiter} | {:error, :closed} | :remote
+  def channel_receive(_channel, _tag), do: :erlang.nif_error(:not_loaded)
+
+  @doc "No longer waits. `:replied` means that the answer is in the mailbox."
+  @spec channel_cancel(waiter) :: :cancelled | :replied
+  def channel_cancel(_waiter), do: :erlang.nif_error(:not_loaded)
+
+  @doc """
+  Messages come as `{:py_channel, tag, {:data, term}}`, then `{:py_channel, tag, :closed}`.
+
+  A demand of `nil` is all of them.
+  """
+  @spec channel_subscribe(reference, tag, demand :: pos_integer | nil) :: :ok | :remote
+  def channel_subscribe(_channel, _tag, _demand), do: :erlang.nif_error(:not_loaded)
+
+  @doc "More messages for a subscriber, or all with `nil`."
+  @spec channel_ask(reference, tag, more :: pos_integer | nil) ::
+          :ok | {:error, :not_found} | :remote
+  def channel_ask(_channel, _tag, _more), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Ends a subscription."
+  @spec channel_unsubscribe(reference, tag) :: :ok | {:error, :not_found} | :remote
+  def channel_unsubscribe(_channel, _tag), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Lets nothing more in."
+  @spec channel_close(reference) :: :ok | :remote
+  def channel_close(_channel), do: :erlang.nif_error(:not_loaded)
+
+  @doc "How it is; see `Py.Channel.info/1`."
+  @spec channel_info(reference) :: map | :remote
+  def channel_info(_channel), do: :erlang.nif_error(:not_loaded)
 end

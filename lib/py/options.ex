@@ -109,6 +109,33 @@ defmodule Py.Options do
       default: nil,
       doc: "the process to send to. Default: the caller"
     ],
+    type: [
+      verbs: [:channel],
+      type: {:in, [:term, :bytes]},
+      default: :term,
+      doc:
+        "what messages are: `:term` for any term, `:bytes` for binaries and iodata, which are " <>
+          "`bytes` in Python whatever is in them"
+    ],
+    max_size: [
+      verbs: [:channel],
+      type: :limit,
+      default: 16 * 1024 * 1024,
+      doc: "how many bytes of messages may be queued, or `:infinity`"
+    ],
+    owner: [
+      verbs: [:channel],
+      type: :owner,
+      default: nil,
+      doc: "the process whose end closes the channel. Default: the caller"
+    ],
+    demand: [
+      verbs: [:channel_subscribe],
+      type: :limit,
+      default: :infinity,
+      doc: "how many messages to send before `Py.Channel.ask/3` asks for more"
+    ],
+    timeout: [verbs: [:channel_wait], type: :timeout, default: 30_000, doc: ""],
     default: [
       verbs: [:getattr],
       type: :any,
@@ -341,6 +368,7 @@ defmodule Py.Options do
   defp valid?(:decoder, value), do: is_atom(value) or is_function(value, 1)
   defp valid?(:owner, value), do: is_nil(value) or is_pid(value)
   defp valid?(:pos_integer, value), do: is_nil(value) or (is_integer(value) and value > 0)
+  defp valid?(:limit, value), do: value == :infinity or (is_integer(value) and value > 0)
   defp valid?(:pool, value), do: is_atom(value)
   defp valid?(:pools, value), do: Keyword.keyword?(value)
   defp valid?(:registrations, value), do: is_list(value)

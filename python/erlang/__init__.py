@@ -22,7 +22,7 @@ Functions that Elixir has registered are here under their names:
 from erlang._atom import Atom, atom
 from erlang._callback import call, cast, find, send, sleep, whereis
 from erlang._callback import self_ as self
-from erlang._errors import CallbackError, ProcessError
+from erlang._errors import CallbackError, ChannelClosed, ProcessError
 from erlang._schedule import consume_time_slice, schedule, schedule_py
 from erlang._terms import Buffer, Fun, Pid, Port, Ref
 
@@ -47,6 +47,7 @@ __all__ = [
     "Atom",
     "Buffer",
     "CallbackError",
+    "ChannelClosed",
     "ErlangEventLoop",
     "EventLoopPolicy",
     "ExecutionMode",

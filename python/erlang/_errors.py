@@ -61,3 +61,9 @@ class ProcessError(Exception):
     """A message could not be sent: there is no such process, name or node."""
 
     __module__ = "erlang"
+
+
+class ChannelClosed(Exception):
+    """A channel takes no more messages, or has no more to give."""
+
+    __module__ = "erlang"

@@ -162,7 +162,7 @@ def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
         return loop.run_until_complete(main)
     finally:
         try:
-            loop.run_until_complete(_cancel_the_rest(loop))
+            _cancel_the_rest(loop)
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.run_until_complete(loop.shutdown_default_executor())
         finally:
@@ -170,11 +170,16 @@ def _run(main: Coroutine[Any, Any, T], debug: bool | None) -> T:
             loop.close()
 
 
-async def _cancel_the_rest(loop: AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+def _cancel_the_rest(loop: AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop)
+    # Before the loop runs again: after an interrupt it no longer does.
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def ended() -> None:
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    loop.run_until_complete(ended())
     for task in tasks:
         error = None if task.cancelled() else task.exception()
         if error is not None:

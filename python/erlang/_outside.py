@@ -30,6 +30,7 @@ def _function(name: str) -> Callable[..., NoReturn]:
 
 
 Buffer = _type("Buffer", "A binary of the BEAM, readable in place through memoryview().")
+Channel = _type("Channel", "A channel of the BEAM.")
 Fun = _type("Fun", "A function of the BEAM.")
 Pid = _type("Pid", "The identifier of a BEAM process.")
 Port = _type("Port", "A port of the BEAM.")
@@ -52,6 +53,8 @@ state_clear = _function("state_clear")
 to_binary = _function("to_binary")
 from_binary = _function("from_binary")
 Poller = _function("new_event_loop")
+Wakeups = _function("channel.Channel")
+channel_new = _function("channel.Channel")
 
 
 def has_function(name: str) -> bool:

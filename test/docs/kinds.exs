@@ -1,7 +1,7 @@
 defmodule DocsTest.Kinds do
   @moduledoc "The words in which the guide's table speaks of values."
 
-  @with_a_row [MapSet, Range, Date, Time, NaiveDateTime, DateTime, Decimal, Py.Buffer]
+  @with_a_row [MapSet, Range, Date, Time, NaiveDateTime, DateTime, Decimal, Py.Buffer, Py.Channel]
 
   def elixir(constant) when constant in [nil, true, false], do: "`#{inspect(constant)}`"
   def elixir({:bytes, _binary}), do: "`{:bytes, binary}`"

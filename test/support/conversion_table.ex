@@ -252,8 +252,18 @@ defmodule Py.ConversionTable do
         name: "equal references",
         elixir: {reference, reference},
         check: "value[0] == value[1] and len({value[0], value[1]}) == 1"
+      },
+      %{
+        name: "a channel",
+        elixir: channel(),
+        check: "type(value).__qualname__ == 'Channel' and value.try_send(1)"
       }
     ]
+  end
+
+  defp channel do
+    {:ok, channel} = Py.Channel.new()
+    channel
   end
 
   defp structs do

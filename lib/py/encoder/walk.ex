@@ -16,7 +16,8 @@ defmodule Py.Encoder.Walk do
     Decimal,
     Py.Object,
     Py.Buffer,
-    Py.JSON
+    Py.JSON,
+    Py.Channel
   ]
 
   # What the protocol answers is settled when it is consolidated, after this is compiled.

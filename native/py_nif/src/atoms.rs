@@ -30,6 +30,17 @@ rustler::atoms! {
     gone,
     attendant = "Elixir.Py.Attendant",
 
+    // Channels.
+    py_channel,
+    data,
+    encode,
+    empty,
+    size,
+    max_size,
+    messages,
+    receivers,
+    senders,
+
     // Devices and levels.
     stdout,
     stderr,
@@ -101,6 +112,7 @@ rustler::atoms! {
     py_object = "Elixir.Py.Object",
     py_buffer = "Elixir.Py.Buffer",
     py_json = "Elixir.Py.JSON",
+    py_channel_struct = "Elixir.Py.Channel",
     mapset = "Elixir.MapSet",
     range = "Elixir.Range",
     date = "Elixir.Date",

@@ -9,6 +9,7 @@ mod atoms;
 mod attendant;
 mod builtin;
 mod callback;
+mod channel;
 mod contexts;
 mod convert;
 mod current;

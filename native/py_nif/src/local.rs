@@ -40,6 +40,11 @@ pub struct Local {
     pub callback_error: Kept,
     /// `erlang._errors.ProcessError`
     pub process_error: Kept,
+    /// `erlang._errors.ChannelClosed`
+    pub channel_closed: Kept,
+    /// `_erlang.Channel`, and what is made of it in Python, once it has been needed.
+    channel_base: Kept,
+    channel_type: OnceCell<Kept>,
     /// `erlang._schedule.CallMarker`
     pub call_marker: Kept,
     /// `erlang._schedule.PyMarker`
@@ -86,6 +91,8 @@ pub enum How {
     As(Builtin),
     /// By a function that makes a tagged tuple of them.
     By(Kept),
+    /// As the channel that they stand for.
+    Channel,
     /// Not at all: the BEAM gets a handle.
     Handle,
 }
@@ -190,6 +197,9 @@ impl Local {
             describe: failure.attr(c"describe")?.keep(),
             callback_error: errors.attr(c"CallbackError")?.keep(),
             process_error: errors.attr(c"ProcessError")?.keep(),
+            channel_closed: errors.attr(c"ChannelClosed")?.keep(),
+            channel_base: native.attr(c"Channel")?.keep(),
+            channel_type: OnceCell::new(),
             call_marker: schedule.attr(c"CallMarker")?.keep(),
             py_marker: schedule.attr(c"PyMarker")?.keep(),
             promise_type: native.attr(c"Promise")?.keep(),
@@ -250,21 +260,39 @@ impl Local {
         })
     }
 
+    /// `erlang.channel.Channel`
+    pub fn channel_type<'py>(&self, py: Attached<'py>) -> Result<Object<'py>, Raised<'py>> {
+        if let Some(known) = self.channel_type.get() {
+            return Ok(known.get(py));
+        }
+        let found = Object::import(py, c"erlang.channel")?.attr(c"Channel")?;
+        Ok(self.channel_type.get_or_init(|| found.keep()).get(py))
+    }
+
     /// How to encode instances of `kind`, which is asked of Python once.
     pub fn encoder<'py>(&self, kind: &Object<'py>) -> Result<Rc<TypeEncoder>, Raised<'py>> {
         let key = kind.as_ptr() as usize;
         if let Some(known) = self.encoders.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
-        let answer = self.encoder_for.get(kind.py()).call1(kind)?;
-        let how = match answer.as_str() {
-            Some(name) => Builtin::parse(name).map_or(How::Handle, How::As),
-            None if answer.is_none() => How::Handle,
-            None => How::By(answer.keep()),
-        };
+        let how = self.find_encoder(kind)?;
         let encoder = Rc::new(TypeEncoder { _type: kind.clone().keep(), how });
         insert_bounded(&self.encoders, MOST_TYPES, key, Rc::clone(&encoder));
         Ok(encoder)
+    }
+
+    fn find_encoder<'py>(&self, kind: &Object<'py>) -> Result<How, Raised<'py>> {
+        let base = self.channel_base.as_ptr().cast();
+        // SAFETY: two live types.
+        if unsafe { ffi::PyType_IsSubtype(kind.as_ptr().cast(), base) } != 0 {
+            return Ok(How::Channel);
+        }
+        let answer = self.encoder_for.get(kind.py()).call1(kind)?;
+        Ok(match answer.as_str() {
+            Some(name) => Builtin::parse(name).map_or(How::Handle, How::As),
+            None if answer.is_none() => How::Handle,
+            None => How::By(answer.keep()),
+        })
     }
 
     /// `(body, last)`: code to execute and code to evaluate after it, either of them `None`.

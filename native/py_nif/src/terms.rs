@@ -55,6 +55,25 @@ impl<'a> Tuple<'a> {
     }
 }
 
+/// On whose behalf a message is sent: the BEAM wants to know when it is on one of its own threads.
+#[derive(Clone, Copy)]
+pub struct Caller(*mut ErlNifEnv);
+
+impl Caller {
+    /// A thread that is not the BEAM's.
+    pub fn python() -> Caller {
+        Caller(std::ptr::null_mut())
+    }
+
+    /// A NIF, or a callback of a resource, for as long as it runs.
+    ///
+    /// # Safety
+    /// `env` is the environment that the BEAM has called us with, and its call outlives the value.
+    pub unsafe fn beam(env: Env<'_>) -> Caller {
+        Caller(env.as_c_arg())
+    }
+}
+
 /// Terms that outlive the call they came with, in an environment of their own.
 ///
 /// It is filled while one thread has it, and only read afterwards, by any number of them.
@@ -96,9 +115,28 @@ impl TermStore {
     /// # Safety
     /// `term` was put into this store.
     pub unsafe fn send(self, to: &LocalPid, term: ErlNifTerm) -> bool {
-        // SAFETY: there is no calling process on such a thread. The message takes the terms along,
-        // and what is left of the environment is freed with `self`.
-        unsafe { enif_send(std::ptr::null_mut(), to.as_c_arg(), self.0, term) != 0 }
+        // SAFETY: the caller's promise.
+        unsafe { self.send_from(Caller::python(), to, term) }.is_ok()
+    }
+
+    /// Sends a term of this store; gives it back as it is if the process is gone.
+    ///
+    /// # Safety
+    /// `term` was put into this store.
+    pub unsafe fn send_from(
+        self,
+        caller: Caller,
+        to: &LocalPid,
+        term: ErlNifTerm,
+    ) -> Result<(), TermStore> {
+        // SAFETY: the caller is what it says. The message takes the terms along, and what is left
+        // of the environment is freed with `self`.
+        let sent = unsafe { enif_send(caller.0, to.as_c_arg(), self.0, term) != 0 };
+        if sent {
+            Ok(())
+        } else {
+            Err(self)
+        }
     }
 
     fn env(&self) -> Env<'_> {

@@ -30,7 +30,7 @@ pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
         slot(0, ptr::null_mut()),
     ];
     // SAFETY: the caller's promise, and an instance is laid out as `Buffer`.
-    unsafe { heap_type::<Buffer, 4>(module, c"_erlang.Buffer", slots) }
+    unsafe { heap_type::<Buffer, 4>(module, c"_erlang.Buffer", ffi::Py_TPFLAGS_DEFAULT, slots) }
 }
 
 /// A read-only `memoryview` of the binary `term`. Binaries above 64 bytes are shared, not copied.

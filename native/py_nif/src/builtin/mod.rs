@@ -3,17 +3,20 @@
 //! It is made once per interpreter, with types of its own each time, and keeps nothing that two
 //! interpreters could share.
 
+mod arguments;
 pub mod buffer;
+pub mod channel;
 pub mod opaque;
 mod poller;
 mod print;
 pub mod promise;
 mod state;
 pub mod talk;
+mod wakeups;
 
 use std::cell::Cell;
-use std::ffi::{c_char, c_int, c_void, CStr};
-use std::ptr;
+use std::ffi::{c_char, c_int, c_ulong, c_void, CStr};
+use std::{io, ptr};
 
 use py_host::{Attached, Mode, Object};
 use pyo3_ffi as ffi;
@@ -43,7 +46,7 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-static METHODS: Methods<22> = Methods([
+static METHODS: Methods<23> = Methods([
     method(c"execution_mode", execution_mode, ffi::METH_NOARGS),
     method(c"is_multi_phase", is_multi_phase, ffi::METH_VARARGS),
     method(c"import_in_main", import_in_main, ffi::METH_O),
@@ -58,6 +61,7 @@ static METHODS: Methods<22> = Methods([
     method(c"log", print::log, ffi::METH_VARARGS),
     method(c"has_function", talk::has_function, ffi::METH_O),
     method(c"to_binary", talk::to_binary, ffi::METH_O),
+    method(c"channel_new", channel::make, ffi::METH_VARARGS),
     method(c"from_binary", talk::from_binary, ffi::METH_O),
     method(c"state_get", state::get, ffi::METH_VARARGS),
     method(c"state_set", state::set, ffi::METH_VARARGS),
@@ -182,13 +186,18 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
     }
     // SAFETY: as above.
     unsafe {
-        if add(module, c"Poller", poller::make_type(module)) < 0 {
-            return -1;
+        for (name, kind) in [
+            (c"Poller", poller::make_type(module)),
+            (c"Buffer", buffer::make_type(module)),
+            (c"Channel", channel::make_type(module)),
+            (c"Wakeups", wakeups::make_type(module)),
+            (c"Promise", promise::make_type(module)),
+        ] {
+            if add(module, name, kind) < 0 {
+                return -1;
+            }
         }
-        if add(module, c"Promise", promise::make_type(module)) < 0 {
-            return -1;
-        }
-        add(module, c"Buffer", buffer::make_type(module))
+        0
     }
 }
 
@@ -200,13 +209,14 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
 pub unsafe fn heap_type<T, const N: usize>(
     module: *mut ffi::PyObject,
     name: &'static CStr,
+    flags: c_ulong,
     mut slots: [ffi::PyType_Slot; N],
 ) -> *mut ffi::PyObject {
     let mut spec = ffi::PyType_Spec {
         name: name.as_ptr(),
         basicsize: size_of::<T>() as c_int,
         itemsize: 0,
-        flags: ffi::Py_TPFLAGS_DEFAULT as u32,
+        flags: flags as u32,
         slots: slots.as_mut_ptr(),
     };
     // SAFETY: the spec and its slots outlive the call, which copies what it needs; the name is
@@ -234,6 +244,19 @@ unsafe fn add(module: *mut ffi::PyObject, name: &CStr, value: *mut ffi::PyObject
     }
 }
 
+/// What comparing answers when the other one may know better.
+///
+/// # Safety
+/// Attached.
+unsafe fn not_implemented() -> *mut ffi::PyObject {
+    // SAFETY: the caller's promise; it lives for ever, and whoever gets it owns a reference.
+    unsafe {
+        let not_implemented = ffi::Py_NotImplemented();
+        ffi::Py_INCREF(not_implemented);
+        not_implemented
+    }
+}
+
 /// `tp_new` of types whose instances only the BEAM can make.
 unsafe extern "C" fn refuse_new(
     kind: *mut ffi::PyTypeObject,
@@ -246,4 +269,23 @@ unsafe extern "C" fn refuse_new(
             c"%s values come from the BEAM and cannot be made in Python".as_ptr();
         ffi::PyErr_Format(ffi::PyExc_TypeError, format, (*kind).tp_name)
     }
+}
+
+/// `OSError(errno, text)`, which makes itself the subclass that it should be.
+pub fn raise(_py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
+    let text = error.to_string();
+    // SAFETY: attached; the text is copied, and the tuple released when it is set.
+    unsafe {
+        let facts = ffi::Py_BuildValue(
+            c"(is#)".as_ptr(),
+            error.raw_os_error().unwrap_or(0),
+            text.as_ptr(),
+            text.len() as ffi::Py_ssize_t,
+        );
+        if !facts.is_null() {
+            ffi::PyErr_SetObject(ffi::PyExc_OSError, facts);
+            ffi::Py_DECREF(facts);
+        }
+    }
+    ptr::null_mut()
 }

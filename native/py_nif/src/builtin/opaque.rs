@@ -38,7 +38,7 @@ pub unsafe fn make_type(
         slot(0, ptr::null_mut()),
     ];
     // SAFETY: the caller's promise, and an instance is laid out as `Opaque`.
-    unsafe { heap_type::<Opaque, 7>(module, name, slots) }
+    unsafe { heap_type::<Opaque, 7>(module, name, ffi::Py_TPFLAGS_DEFAULT, slots) }
 }
 
 /// A new instance of `kind`, one of the types above, that holds a copy of `term`.
@@ -141,9 +141,7 @@ unsafe extern "C" fn compare(
     // into only when it has the same type.
     unsafe {
         if ffi::Py_TYPE(left) != ffi::Py_TYPE(right) {
-            let not_implemented = ffi::Py_NotImplemented();
-            ffi::Py_INCREF(not_implemented);
-            return not_implemented;
+            return super::not_implemented();
         }
         let order = term(left).cmp(&term(right));
         let holds = match operation {

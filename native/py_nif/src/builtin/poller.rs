@@ -11,7 +11,7 @@ use py_host::poller::{Failed, Interest, Ready};
 use py_host::{Attached, Object, Poller, Raised};
 use pyo3_ffi as ffi;
 
-use super::{heap_type, method, slot, Methods};
+use super::{heap_type, method, raise, slot, Methods};
 use crate::current;
 
 /// An instance. `poller` is an `Arc` in the raw, null once closed.
@@ -47,7 +47,7 @@ pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
         slot(0, ptr::null_mut()),
     ];
     // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
-    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Poller", slots) }
+    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Poller", ffi::Py_TPFLAGS_DEFAULT, slots) }
 }
 
 unsafe extern "C" fn new(
@@ -269,23 +269,4 @@ unsafe fn done(result: io::Result<()>) -> *mut ffi::PyObject {
         Ok(()) => Object::none(py).into_ptr(),
         Err(error) => raise(py, &error),
     }
-}
-
-/// `OSError(errno, text)`, which makes itself the subclass that it should be.
-fn raise(_py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
-    let text = error.to_string();
-    // SAFETY: attached; the text is copied, and the tuple released when it is set.
-    unsafe {
-        let facts = ffi::Py_BuildValue(
-            c"(is#)".as_ptr(),
-            error.raw_os_error().unwrap_or(0),
-            text.as_ptr(),
-            text.len() as ffi::Py_ssize_t,
-        );
-        if !facts.is_null() {
-            ffi::PyErr_SetObject(ffi::PyExc_OSError, facts);
-            ffi::Py_DECREF(facts);
-        }
-    }
-    ptr::null_mut()
 }

@@ -48,7 +48,7 @@ pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
         slot(0, ptr::null_mut()),
     ];
     // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
-    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Promise", slots) }
+    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Promise", ffi::Py_TPFLAGS_DEFAULT, slots) }
 }
 
 /// The promise to answer a request.

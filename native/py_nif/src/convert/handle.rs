@@ -7,7 +7,8 @@ use rustler::{Encoder, Term};
 
 use super::{failed_in, refuse_in, type_name, Converter, In, Walk};
 use crate::atoms;
-use crate::builtin::{buffer, opaque};
+use crate::builtin::{self, buffer, opaque};
+use crate::channel;
 use crate::failure::Outcome;
 use crate::object::{self, ObjectRef};
 
@@ -52,7 +53,20 @@ pub fn buffer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
         .map_err(failed_in("memory"))
 }
 
+/// `%Py.Channel{ref: …}`
+pub fn channel_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    let reference = term.map_get(atoms::ref_()).and_then(|reference| reference.decode());
+    let reference = reference
+        .map_err(|_| refuse_in("foreign_channel", "this channel lives on another node"))?;
+    builtin::channel::new(converter, reference).map_err(failed_in("memory"))
+}
+
 impl<'a, 'py> Walk<'a, '_, 'py> {
+    pub fn channel_out(self, object: &Object<'py>) -> Term<'a> {
+        // SAFETY: an instance of our type, which `object` keeps alive.
+        channel::to_struct(self.env, unsafe { builtin::channel::channel(object.as_ptr()) })
+    }
+
     /// A pid, reference, port or function that comes back.
     pub fn opaque_out(
         self,

@@ -26,7 +26,7 @@ use crate::object::ObjectRef;
 
 pub use collection::kwargs_in as keywords;
 pub use json::to_json;
-pub use text::atom_text;
+pub use text::{atom_text, binary_from as binary, bytes_from as bytes};
 
 /// As deep as Python's own recursion limit lets a program go by default.
 const DEEPEST: usize = 1000;
@@ -175,6 +175,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
                 let tagged = encode.get(py).call1(&object)?;
                 self.tagged_out(&object, &tagged, &parents.with(object.as_ptr())?)
             }
+            How::Channel => Ok(self.channel_out(&object)),
             How::Handle => Ok(self.handle_out(object)),
         }
     }

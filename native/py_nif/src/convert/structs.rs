@@ -31,6 +31,8 @@ pub fn struct_in<'py>(
         handle::buffer_in(converter, term)
     } else if is(atoms::py_json()) {
         json::json_in(converter, term)
+    } else if is(atoms::py_channel_struct()) {
+        handle::channel_in(converter, term)
     } else if is(atoms::mapset()) {
         set_in(converter, term, depth)
     } else if is(atoms::range()) {

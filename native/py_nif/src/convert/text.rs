@@ -4,7 +4,7 @@ use std::ptr;
 
 use py_host::{Attached, Lent, Object, Raised};
 use pyo3_ffi as ffi;
-use rustler::{Atom, Binary, Encoder, NewBinary, ResourceArc, Term};
+use rustler::{Atom, Binary, Encoder, Env, NewBinary, ResourceArc, Term};
 
 use super::{failed_in, refuse_in, refuse_out, Converter, In, Walk};
 use crate::atoms;
@@ -53,6 +53,32 @@ pub fn python_bytes<'py>(
         let made =
             ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), data.len() as ffi::Py_ssize_t);
         Object::from_owned(converter.py, made)
+    }
+}
+
+/// `bytes`, whatever is in the binary.
+pub fn bytes_from<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    let binary = Binary::from_term(term).map_err(|_| refuse_in("bitstring", "not a binary"))?;
+    python_bytes(converter, binary.as_slice()).map_err(failed_in("memory"))
+}
+
+/// A binary with what any bytes-like object holds.
+pub fn binary_from<'a, 'py>(env: Env<'a>, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
+    let mut view = std::mem::MaybeUninit::<ffi::Py_buffer>::uninit();
+    // SAFETY: a live object and room for a view; what is copied lies in one piece, and the view is
+    // given back before anything else happens.
+    unsafe {
+        if ffi::PyObject_GetBuffer(object.as_ptr(), view.as_mut_ptr(), ffi::PyBUF_SIMPLE) < 0 {
+            return Err(Raised::take(object.py()).into());
+        }
+        let mut view = view.assume_init();
+        let mut binary = NewBinary::new(env, view.len as usize);
+        if view.len > 0 {
+            let target = binary.as_mut_slice().as_mut_ptr();
+            ptr::copy_nonoverlapping(view.buf.cast::<u8>(), target, view.len as usize);
+        }
+        ffi::PyBuffer_Release(&mut view);
+        Ok(binary.into())
     }
 }
 

@@ -3,6 +3,7 @@
 //! What takes longer than some 50 µs happens on a thread of its own and is answered by a message
 //! `{Tag, Answer}`.
 
+mod channel;
 mod context;
 mod request;
 pub mod runtime;

@@ -136,6 +136,7 @@ impl<'w, 'c, 'py> Value<'w, 'c, 'py> {
                 let parents = self.within(self.object)?;
                 Value { object: form.as_ptr(), parents: &parents, ..*self }.serialize(serializer)
             }
+            How::Channel => Err(self.no_form("receive from it and answer with that")),
             How::Handle => Err(self.no_form("answer with what it holds")),
         }
     }
