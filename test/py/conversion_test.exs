@@ -136,6 +136,35 @@ defmodule Py.ConversionTest do
     assert {:ok, 10_000} = Py.call(:builtins, :len, [rows])
   end
 
+  # Keys that came by before are found again by where they are or what they say.
+  test "keys are told apart, however many there are and however alike" do
+    keys =
+      for(n <- 1..2_000, do: "key #{n}") ++
+        for(n <- 60..70, byte <- [?a, ?b], do: String.duplicate(<<byte>>, n)) ++
+        ["ü", "日本", "", "a\0b", <<255>>, <<255, 254>>]
+
+    rows = for _ <- 1..3, key <- keys, do: %{key => key, "same" => %{key => 1}}
+    assert Py.eval("rows", %{rows: rows}) == {:ok, rows}
+    assert Py.eval("[{**row} for row in rows]", %{rows: rows}) == {:ok, rows}
+  end
+
+  test "keys that Python makes during the conversion are told apart, too" do
+    code = """
+    import itertools, types
+
+    numbers = itertools.count()
+
+    class Fresh(types.SimpleNamespace):
+        @property
+        def __dict__(self):
+            return {f"key {next(numbers)}": 1}
+
+    [Fresh() for _ in range(1000)]
+    """
+
+    assert Py.eval(code) == {:ok, for(n <- 0..999, do: %{"key #{n}" => 1})}
+  end
+
   test "a NIF-sized binary crosses unharmed" do
     data = :crypto.strong_rand_bytes(1_048_576)
     assert Py.eval("data", %{data: Py.bytes(data)}) == {:ok, data}

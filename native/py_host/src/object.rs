@@ -174,10 +174,15 @@ impl<'py> Object<'py> {
         }
     }
 
+    /// Its type, borrowed: valid for as long as `self` is.
+    pub fn kind(&self) -> *mut ffi::PyTypeObject {
+        // SAFETY: a live object has a type.
+        unsafe { ffi::Py_TYPE(self.as_ptr()) }
+    }
+
     /// Is `kind` its type?
     pub fn is_instance_of(&self, kind: &Kept) -> bool {
-        // SAFETY: a live object has a type.
-        unsafe { ffi::Py_TYPE(self.as_ptr()).cast() == kind.as_ptr() }
+        self.kind().cast() == kind.as_ptr()
     }
 
     /// `str(self)` for messages; falls back to a remark, so it never fails.

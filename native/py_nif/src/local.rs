@@ -16,6 +16,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap};
 use rustler::sys::ErlNifTerm;
 
 use crate::builtin;
+use crate::keys::Names;
 
 /// More atoms than this in one interpreter's traffic and the cache starts again from empty.
 const MOST_ATOMS: usize = 8192;
@@ -70,6 +71,8 @@ pub struct Local {
     pub json_integer: Kept,
     compile_eval: Kept,
     compile_exec: Kept,
+    /// Keys of maps that came as binaries.
+    pub keys: Names,
     names: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     atoms: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     encoders: RefCell<FxHashMap<usize, Rc<TypeEncoder>>>,
@@ -97,7 +100,7 @@ pub enum How {
     Handle,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Builtin {
     Int,
     Float,
@@ -214,6 +217,7 @@ impl Local {
             compile_eval: code.attr(c"compile_eval")?.keep(),
             compile_exec: code.attr(c"compile_exec")?.keep(),
             convert: convert.keep(),
+            keys: Names::default(),
             names: RefCell::default(),
             atoms: RefCell::default(),
             encoders: RefCell::default(),

@@ -9,11 +9,16 @@ use rustler::sys::{
 };
 use rustler::types::map::MapIterator;
 use rustler::{Atom, Binary, Encoder, Term, TermType};
+use smallvec::SmallVec;
 
 use super::{failed_in, into, refuse_in, refuse_out, structs, text, Converter, In, Parents, Walk};
 use crate::atoms;
 use crate::failure::{Failure, Outcome, Step, Unconvertible};
+use crate::local::Builtin;
 use crate::terms::Tuple;
+
+/// Most containers are small, and many: theirs need no allocation.
+type Terms = SmallVec<[ErlNifTerm; 8]>;
 
 pub fn list_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
     let length = term.list_length().map_err(|_| {
@@ -90,8 +95,11 @@ fn pair_in<'py>(
     value: Term<'_>,
     depth: usize,
 ) -> Result<(), Box<Unconvertible>> {
-    let python_key =
-        if key.is_atom() { text::key_in(converter, key) } else { into(converter, key, depth + 1) };
+    let python_key = match key.get_type() {
+        TermType::Atom => text::key_in(converter, key),
+        TermType::Binary => text::binary_key_in(converter, key),
+        _ => into(converter, key, depth + 1),
+    };
     let python_key = python_key.map_err(|error| error.inside(|| step(key)))?;
     let value = into(converter, value, depth + 1).map_err(|error| error.inside(|| step(key)))?;
     // SAFETY: all are live. The length tells whether the key is new.
@@ -156,7 +164,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     ) -> Outcome<'py, Term<'a>> {
         let parents = parents.with(list)?;
         // SAFETY: a live list.
-        let mut items = Vec::with_capacity(unsafe { ffi::PyList_GET_SIZE(list) } as usize);
+        let mut items = Terms::with_capacity(unsafe { ffi::PyList_GET_SIZE(list) } as usize);
         // SAFETY: a live list; its size is read again after each item.
         while items.len() < unsafe { ffi::PyList_GET_SIZE(list) } as usize {
             let index = items.len();
@@ -192,7 +200,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
                 refuse_out("too_large", "a tuple of this size does not fit on the BEAM").into()
             );
         }
-        let mut items = Vec::with_capacity(size as usize);
+        let mut items = Terms::with_capacity(size as usize);
         for index in 0..size {
             // SAFETY: within bounds, and the tuple keeps its items alive.
             let item = unsafe { ffi::PyTuple_GET_ITEM(tuple, index) };
@@ -228,13 +236,27 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         let parents = parents.with(dict)?;
         // SAFETY: a live dict.
         let size = unsafe { ffi::PyDict_Size(dict) } as usize;
-        let (mut keys, mut values) = (Vec::with_capacity(size), Vec::with_capacity(size));
+        let (mut keys, mut values) = (Terms::with_capacity(size), Terms::with_capacity(size));
         for (key, value) in Pairs::of(self.converter.py, dict)? {
             let within = |failure| inside(failure, || key_step(&key));
-            keys.push(self.out(key.as_ptr(), &parents).map_err(within)?.as_c_arg());
+            keys.push(self.key_out(&key, &parents).map_err(within)?);
             values.push(self.out(value.as_ptr(), &parents).map_err(within)?.as_c_arg());
         }
         self.map(&keys, &values)
+    }
+
+    /// A key, which in dicts inside another container has likely come by before.
+    fn key_out(self, key: &Object<'py>, parents: &Parents<'_>) -> Outcome<'py, ErlNifTerm> {
+        let is_rememberable = parents.depth > 1 && Builtin::of(key.kind()) == Some(Builtin::Str);
+        if !is_rememberable {
+            return Ok(self.out(key.as_ptr(), parents)?.as_c_arg());
+        }
+        if let Some(known) = self.keys.find(key) {
+            return Ok(known);
+        }
+        let binary = self.str_out(key.as_ptr())?.as_c_arg();
+        self.keys.remember(key, binary);
+        Ok(binary)
     }
 
     /// For a `set`, a `frozenset` or an instance of a subclass.
@@ -245,7 +267,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         let items = unsafe { Object::from_owned(py, ffi::PySequence_List(set))? };
         // SAFETY: a live list.
         let size = unsafe { ffi::PyList_GET_SIZE(items.as_ptr()) };
-        let mut keys = Vec::with_capacity(size as usize);
+        let mut keys = Terms::with_capacity(size as usize);
         for index in 0..size {
             // SAFETY: within bounds; the list keeps the item alive.
             let item = unsafe { ffi::PyList_GET_ITEM(items.as_ptr(), index) };

@@ -21,6 +21,7 @@ use rustler::{Env, Term, TermType};
 
 use crate::contexts::Entry;
 use crate::failure::{Direction, Outcome, Unconvertible};
+use crate::keys::Binaries;
 use crate::local::{Builtin, How, Local};
 use crate::object::ObjectRef;
 
@@ -96,7 +97,7 @@ pub fn to_elixir<'a, 'py>(
     converter: &Converter<'py>,
     object: &Object<'py>,
 ) -> Outcome<'py, Term<'a>> {
-    let walk = Walk { env, converter };
+    let walk = Walk { env, converter, keys: &Binaries::default() };
     walk.out(object.as_ptr(), &Parents::none())
 }
 
@@ -105,6 +106,7 @@ pub fn to_elixir<'a, 'py>(
 struct Walk<'a, 'c, 'py> {
     env: Env<'a>,
     converter: &'c Converter<'py>,
+    keys: &'c Binaries<'py>,
 }
 
 /// The containers around the value at hand: their number limits the depth, and when it does,

@@ -8,15 +8,33 @@ use rustler::{Atom, Binary, Encoder, Env, NewBinary, ResourceArc, Term};
 
 use super::{failed_in, refuse_in, refuse_out, Converter, In, Walk};
 use crate::atoms;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, Unconvertible};
 use crate::object::LentRef;
 
 /// UTF-8 is text, anything else is bytes.
 pub fn binary_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
-    let binary = Binary::from_term(term).map_err(|_| {
+    data_in(converter, whole_bytes(term)?.as_slice())
+}
+
+/// The same for the key of a map, which has likely come by before.
+pub fn binary_key_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
+    let binary = whole_bytes(term)?;
+    let keys = &converter.local.keys;
+    if let Some(known) = keys.find(converter.py, binary.as_slice()) {
+        return Ok(known);
+    }
+    let key = data_in(converter, binary.as_slice())?;
+    keys.remember(binary.as_slice(), &key);
+    Ok(key)
+}
+
+fn whole_bytes(term: Term<'_>) -> Result<Binary<'_>, Box<Unconvertible>> {
+    Binary::from_term(term).map_err(|_| {
         refuse_in("bitstring", "a bitstring that is not whole bytes has no Python form")
-    })?;
-    let data = binary.as_slice();
+    })
+}
+
+fn data_in<'py>(converter: &Converter<'py>, data: &[u8]) -> In<'py> {
     let made = match std::str::from_utf8(data) {
         Ok(text) => python_str(converter, text),
         Err(_) => python_bytes(converter, data),

@@ -194,6 +194,12 @@ impl<'de, 'py> Visitor<'de> for Key<'_, '_, 'py> {
     }
 
     fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Self::Value, E> {
-        self.0.made(text::python_str(self.0.converter, key)).map(Some)
+        let Converter { py, local, .. } = *self.0.converter;
+        if let Some(known) = local.keys.find(py, key.as_bytes()) {
+            return Ok(Some(known));
+        }
+        let made = self.0.made(text::python_str(self.0.converter, key))?;
+        local.keys.remember(key.as_bytes(), &made);
+        Ok(Some(made))
     }
 }
