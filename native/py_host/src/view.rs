@@ -54,7 +54,8 @@ impl<'py> View<'py> {
             let made = ffi::PyBytes_FromStringAndSize(std::ptr::null(), self.raw.len);
             let made = Object::from_owned(py, made)?;
             let data = ffi::PyBytes_AsString(made.as_ptr()).cast();
-            let (view, order) = (&raw const *self.raw, b'C' as c_char);
+            // Before Python 3.11 this took a pointer to what could be changed.
+            let (view, order) = ((&raw const *self.raw).cast_mut(), b'C' as c_char);
             if ffi::PyBuffer_ToContiguous(data, view, self.raw.len, order) < 0 {
                 return Err(Raised::take(py));
             }
