@@ -9,8 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# `str(int)` and `int(str)` refuse more than 4,300 digits, unless told otherwise.
-_MOST_DIGITS = 4300
+# `str(int)` and `int(str)` refuse more than 4,300 digits, unless told otherwise; this many are
+# never too many. `decimal` is no way out, as it is written in Python in some interpreters.
+_CHUNK = 640
 
 
 def form(value: Any, tagged: tuple[Any, ...]) -> object:
@@ -29,15 +30,22 @@ def digits(number: int) -> str:
     try:
         return int.__repr__(number)
     except ValueError:
-        from decimal import Decimal
-
-        return format(Decimal(number), "f")
+        sign, rest = ("-", -number) if number < 0 else ("", number)
+    chunks = []
+    while rest:
+        rest, chunk = divmod(rest, 10**_CHUNK)
+        chunks.append(str(chunk).zfill(_CHUNK))
+    return sign + "".join(reversed(chunks)).lstrip("0")
 
 
 def integer(text: str) -> int:
     """Read what ``digits`` writes."""
-    if len(text) < _MOST_DIGITS:
+    try:
         return int(text)
-    from decimal import Decimal
-
-    return int(Decimal(text))
+    except ValueError:
+        unsigned = text.lstrip("-")
+    number = 0
+    for start in range(0, len(unsigned), _CHUNK):
+        chunk = unsigned[start : start + _CHUNK]
+        number = number * 10 ** len(chunk) + int(chunk)
+    return -number if text.startswith("-") else number
