@@ -298,6 +298,26 @@ defmodule Py.VenvTest do
     end
   end
 
+  test "Erlang has the same, in its own shapes", %{tmp_dir: folder} do
+    venv = Path.join(folder, "venv")
+    options = [:quiet, {:installer, :uv}]
+    assert :py.ensure_venv(to_charlist(venv), [], options) == :ok
+    assert :py.venv_info() == {:ok, %{"active" => true, "venv_path" => venv}}
+    assert :py.deactivate_venv() == :ok
+    assert :py.venv_info() == {:ok, %{"active" => false, "venv_path" => :none}}
+    assert :py.activate_venv(venv) == :ok
+
+    requirements = Path.join(folder, "requirements.txt")
+    File.write!(requirements, "")
+    note = Path.join(venv, "note")
+    File.write!(note, "")
+    assert :py.ensure_venv(venv, to_charlist(requirements), [:force | options]) == :ok
+    refute File.exists?(note)
+    File.write!(requirements, "six ==\n")
+    assert {:error, {:start_error, text}} = :py.ensure_venv(venv, requirements, options)
+    assert text =~ "the packages could not be installed"
+  end
+
   test "deactivate restores exactly what was, in every context", %{tmp_dir: folder} do
     venv = Venvs.make(Path.join(folder, "venv"), [])
 

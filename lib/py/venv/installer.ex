@@ -34,7 +34,7 @@ defmodule Py.Venv.Installer do
 
       python.executable
       |> Program.run(arguments, [ERLANG_NODE: node()], show)
-      |> conclude()
+      |> conclude(python)
     end
   end
 
@@ -78,9 +78,14 @@ defmodule Py.Venv.Installer do
   defp show(@mark <> _for_us), do: :ok
   defp show(line), do: IO.puts(line)
 
-  defp conclude({0, _lines}), do: :ok
+  defp conclude({0, _lines}, _python), do: :ok
 
-  defp conclude({status, lines}) do
+  defp conclude({:error, reason}, python) do
+    details = "#{python.executable} does not run: #{inspect(reason)}."
+    {:error, %StartError{reason: :venv_failed, details: details}}
+  end
+
+  defp conclude({status, lines}, _python) do
     {ours, printed} = Enum.split_with(lines, &String.starts_with?(&1, @mark))
 
     said =

@@ -9,15 +9,31 @@ defmodule Py.Venv.Program do
 
   @doc "Runs a program. Each line goes to `show`; the last ones come back, with the status."
   @spec run(Path.t(), [String.t()], keyword, (String.t() -> any)) ::
-          {non_neg_integer, [String.t()]}
+          {non_neg_integer, [String.t()]} | {:error, atom}
   def run(program, arguments, env, show) do
     env = for {key, value} <- env, do: {to_charlist(key), to_charlist(value)}
     options = [:binary, :exit_status, :stderr_to_stdout, line: 65_536, args: arguments, env: env]
-    port = Port.open({:spawn_executable, program}, options)
-    result = listen(port, show, [], :queue.new())
-    # Whoever traps exits need not hear of the port's.
+
+    with {:ok, port} <- open({:spawn_executable, program}, options) do
+      try do
+        listen(port, show, [], :queue.new())
+      after
+        close(port)
+      end
+    end
+  end
+
+  defp open(program, options) do
+    {:ok, Port.open(program, options)}
+  rescue
+    error in ErlangError -> {:error, error.original}
+  end
+
+  # Whoever traps exits need not hear of the port's.
+  defp close(port) do
     Process.unlink(port)
-    receive(do: ({:EXIT, ^port, _reason} -> result), after: (0 -> result))
+    if Port.info(port), do: Port.close(port)
+    receive(do: ({:EXIT, ^port, _reason} -> :ok), after: (0 -> :ok))
   end
 
   defp listen(port, show, begun, lines) do

@@ -23,7 +23,7 @@ defmodule Py.Context.EachTest do
     held = occupy(busy)
     op = {:exec, "import sys\nsys.each_has_been_here = True"}
 
-    case Each.run(op, 50) do
+    case Each.run(op, 500) do
       {:error, %ContextError{reason: :timeout} = error} ->
         assert Py.execution_mode() == :subinterp
         assert Exception.message(error) =~ inspect(busy)

@@ -24,6 +24,10 @@ defmodule Py.Venv.ProgramTest do
     assert run("printf 'caf\\351\\n'") == {0, ["café"]}
   end
 
+  test "a program that is not there is an error" do
+    assert Program.run("/no/such/program", [], [], &send(self(), &1)) == {:error, :enoent}
+  end
+
   test "a process that traps exits hears nothing of the port" do
     Process.flag(:trap_exit, true)
     assert run(":") == {0, []}
