@@ -92,6 +92,7 @@ defmodule ErlangPython.MixProject do
         "python/pyproject.toml",
         "python/erlang/**/*.{py,pyi,typed}",
         "guides",
+        "usage-rules.md",
         "checksum-*.exs",
         ".formatter.exs",
         "mix.exs",
@@ -108,11 +109,16 @@ defmodule ErlangPython.MixProject do
     [
       main: "readme",
       extras: Enum.flat_map(extras(), &Path.wildcard/1),
-      groups_for_extras: [Guides: ~r"^guides/"]
+      groups_for_extras: [
+        Notebooks: ~r"^guides/livebooks/",
+        "Coming from elsewhere": ~r"^guides/from-",
+        Guides: ~r"^guides/"
+      ]
     ]
   end
 
   defp extras do
-    ["README.md", "guides/**/*.{md,livemd}", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+    ["README.md", "guides/**/*.{md,livemd}"] ++
+      ~w(usage-rules.md ARCHITECTURE.md CHANGELOG.md CONTRIBUTING.md)
   end
 end

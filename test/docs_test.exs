@@ -10,7 +10,7 @@ defmodule DocsTest do
 
   @run ["README.md" | Path.wildcard("guides/*.md")]
   @read @run ++
-          ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"] ++
+          ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "usage-rules.md"] ++
           Enum.flat_map(~w(native native/py_* python), &Path.wildcard(&1 <> "/README.md"))
 
   for page <- @run do

@@ -16,8 +16,8 @@ defmodule Py.Sigil do
       middle
       #=> 2
 
-  Elixir before 1.15 has no sigils of two letters; there the macro is called by its name,
-  `sigil_PY("1 + 1", [])`.
+  Elixir before 1.15 has no sigils of two letters; there the macro is called by its name, with the
+  code as a string or in a sigil that has no escapes: `sigil_PY(~S"1 + 1", [])`.
 
   ## Variables
 
@@ -123,6 +123,7 @@ defmodule Py.Sigil do
     {source, if(meta[:indentation], do: line + 1, else: line)}
   end
 
+  defp literal!({:sigil_S, _meta, [node, []]}, env), do: literal!(node, env)
   defp literal!(source, env) when is_binary(source), do: {source, env.line}
   defp literal!(_other, env), do: fail!(env.line, "~PY takes its code as it is written", env)
 

@@ -73,6 +73,11 @@ def run(
 @lru_cache(maxsize=512)
 def _compiled(source: str, file: str, line: int) -> Pair:
     module = _parse(source, file, line)
+    for node in ast.walk(module):
+        if isinstance(node, (ast.expr, ast.stmt)):
+            # Columns are not those of the Elixir file, where there is more on a line; tracebacks
+            # would point at the wrong words.
+            node.col_offset = node.end_col_offset = -1
     final = module.body[-1] if module.body else None
     last = None
     if isinstance(final, ast.Expr):

@@ -71,3 +71,12 @@ def test_tracebacks_have_the_lines_of_the_file() -> None:
         run("x = 1\nx / 0", ["x"], {})
     place = caught.traceback[-1]
     assert (str(place.frame.code.raw.co_filename), place.lineno + 1) == ("lib/a.ex", 8)
+
+
+def test_tracebacks_point_at_no_columns() -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        run("x = [1 / n for n in (0,)]", ["x"], {})
+    code = caught.traceback[-1].frame.code.raw
+    if sys.version_info >= (3, 11):
+        places = [(line or 0, start) for line, _, start, _ in code.co_positions()]
+        assert {start for line, start in places if line >= 7} == {None}

@@ -3,12 +3,14 @@ defmodule DocsTest.Page do
   A Markdown page as the tests read it: its blocks of code, its tables, and running the former.
 
   A page is run from top to bottom in one process, as by a reader who pastes it into a shell:
-  what a block binds, later blocks of the same language see. Elixir says what comes out with
+  what a block binds or imports, later blocks of the same language see. Elixir says what comes out with
   `#=>` on the next line; Erlang matches; a block of Python is the file that its first line names.
   A block below `<!-- not run -->` only has to parse.
   """
 
   import ExUnit.Assertions
+
+  alias Py.Case.Erlang
 
   @doc "The fenced blocks, in order."
   def blocks(page) do
@@ -20,10 +22,13 @@ defmodule DocsTest.Page do
     {code, [_end | rest]} = Enum.split_while(rest, fn {text, _line} -> text != "```" end)
     code = Enum.map_join(code, "\n", &elem(&1, 0))
     run? = before != "<!-- not run -->"
-    block = %{page: page, language: language, line: line + 1, code: code, run?: run?}
+    place = %{page: page, line: line + 1, before: before}
+    block = Map.merge(place, %{language: language, code: code, run?: run?})
     [block | blocks(rest, page, "")]
   end
 
+  # Empty lines do not part a comment from the block it is about.
+  defp blocks([{"", _line} | rest], page, before), do: blocks(rest, page, before)
   defp blocks([{text, _line} | rest], page, _before), do: blocks(rest, page, text)
   defp blocks([], _page, _before), do: []
 
@@ -40,11 +45,12 @@ defmodule DocsTest.Page do
 
   @doc "Runs the blocks; `folder` is where Python files go."
   def run(page, folder) do
-    page |> blocks() |> Enum.reduce({[], []}, &run(&1, &2, folder))
+    start = {[], Code.env_for_eval(file: page)}
+    page |> blocks() |> Enum.reduce({start, []}, &run(&1, &2, folder))
   end
 
   defp run(%{run?: false, language: "elixir"} = block, bindings, _folder) do
-    Code.string_to_quoted!(block.code, file: block.page, line: block.line)
+    block.code |> sigils() |> Code.string_to_quoted!(file: block.page, line: block.line)
     bindings
   end
 
@@ -53,8 +59,10 @@ defmodule DocsTest.Page do
   end
 
   defp run(%{language: "erlang"} = block, {elixir, erlang}, _folder) do
-    {:ok, tokens, _line} = block.code |> String.to_charlist() |> :erl_scan.string(block.line)
-    {elixir, tokens |> forms() |> Enum.reduce(erlang, &form(&1, &2, block))}
+    {_value, erlang} = Erlang.run(block.code, block.line, erlang)
+    {elixir, erlang}
+  rescue
+    error -> flunk("#{block.page}: #{Exception.message(error)}")
   end
 
   defp run(%{language: "python"} = block, bindings, folder) do
@@ -87,17 +95,35 @@ defmodule DocsTest.Page do
 
   defp join(lines), do: lines |> Enum.reverse() |> Enum.join("\n")
 
-  defp step({code, line, expected}, binding, block) do
-    {value, binding} = Code.eval_string(code, binding, file: block.page, line: line)
+  defp step({code, line, expected}, shell, block) do
+    {value, shell} = evaluate(code, shell, line)
 
     if expected do
       assert_value(value, expected, "#{block.page}, after line #{line}")
     end
 
-    binding
+    shell
   rescue
     error in [ExUnit.AssertionError] -> reraise error, __STACKTRACE__
     error -> flunk("#{block.page}, after line #{line}: #{Exception.message(error)}")
+  end
+
+  @doc "Evaluates code in a shell, `{binding, env}`, as it is after earlier code; its value."
+  def evaluate(code, {binding, env}, line) do
+    quoted = code |> sigils() |> Code.string_to_quoted!(file: env.file, line: line)
+    {value, binding, env} = Code.eval_quoted_with_env(quoted, binding, env)
+    {value, {binding, env}}
+  end
+
+  # Elixir before 1.15 does not know sigils of two letters.
+  defp sigils(code) do
+    if Version.match?(System.version(), ">= 1.15.0") do
+      code
+    else
+      code
+      |> String.replace(~r/~PY"""(.*?)"""/s, ~S|sigil_PY(~S"""\1""", [])|)
+      |> String.replace(~r/~PY"([^"].*?)"/, ~S|sigil_PY(~S"\1", [])|)
+    end
   end
 
   defp assert_value(value, text, place) do
@@ -105,21 +131,5 @@ defmodule DocsTest.Page do
 
     assert value === expected,
            "#{place}: the page says #{text}, the code gives #{inspect(value, limit: :infinity)}"
-  end
-
-  defp forms([]), do: []
-
-  defp forms(tokens) do
-    {form, [dot | rest]} = Enum.split_while(tokens, &(elem(&1, 0) != :dot))
-    [form ++ [dot] | forms(rest)]
-  end
-
-  defp form(tokens, bindings, block) do
-    {:ok, expressions} = :erl_parse.parse_exprs(tokens)
-    {:value, _value, bindings} = :erl_eval.exprs(expressions, bindings)
-    bindings
-  rescue
-    error ->
-      flunk("#{block.page}, line #{tokens |> hd() |> elem(1)}: #{Exception.message(error)}")
   end
 end

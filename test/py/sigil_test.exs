@@ -168,6 +168,17 @@ defmodule Py.SigilTest do
     end
   end
 
+  test "code may be given in a sigil that has no escapes, for older versions of Elixir" do
+    name = "beam"
+
+    assert sigil_PY(
+             ~S"""
+             f"{name}\n".upper()
+             """,
+             []
+           ) == "BEAM\n"
+  end
+
   if Version.match?(System.version(), ">= 1.15.0") do
     test "the sigil itself can be written" do
       code = """

@@ -1,0 +1,3 @@
+"""A module of the user's, as the guide imports it."""
+
+counter = 0
