@@ -32,6 +32,7 @@ def test_what_an_interpreter_imports_when_it_starts_loads_nothing_else() -> None
         "erlang._failure",
         "erlang._code",
         "erlang._json",
+        "erlang._library; erlang._library.install()",
         "erlang._output; erlang._output.install()",
     )
     others = {name for name in added if name.partition(".")[0] != "erlang"}

@@ -116,8 +116,9 @@ fn new_sub_interpreter(main: ThreadState, place: Place) -> Result<ThreadState, S
         // the shared GIL any extension may be tried, as long as memory is shared too.
         use_main_obmalloc: (!own).into(),
         check_multi_interp_extensions: own.into(),
-        allow_fork: 0,
-        allow_exec: 0,
+        // The sandbox refuses both, and says what to do instead.
+        allow_fork: 1,
+        allow_exec: 1,
         allow_threads: 1,
         allow_daemon_threads: 1,
         gil: if own {

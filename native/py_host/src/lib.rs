@@ -26,6 +26,7 @@ pub mod object;
 pub mod poller;
 pub mod queue;
 pub mod runtime;
+pub mod sandbox;
 mod view;
 
 pub use attach::Attached;
@@ -40,4 +41,5 @@ pub use nested::{Innermost, Nested};
 pub use object::{Kept, Object};
 pub use poller::Poller;
 pub use queue::Job;
+pub use sandbox::Sandbox;
 pub use view::View;

@@ -11,7 +11,7 @@ use pyo3_ffi as ffi;
 
 use crate::attach::ThreadState;
 use crate::lent::orphans;
-use crate::{Attached, Mode, Object, Raised, StartError, Worker};
+use crate::{sandbox, Attached, Mode, Object, Raised, Sandbox, StartError, Worker};
 
 /// Called for a built-in module of ours when an interpreter first imports it.
 pub type ModuleInit = unsafe extern "C" fn() -> *mut ffi::PyObject;
@@ -30,6 +30,8 @@ pub struct Config {
     pub builtins: Vec<(&'static CStr, ModuleInit)>,
     /// Called on each worker before its first job; an error keeps the context from opening.
     pub setup: Setup,
+    /// What Python code is told that would start a process or end this one.
+    pub sandbox: Sandbox,
 }
 
 /// `PyMemAllocatorName`'s value, which pyo3-ffi leaves out.
@@ -93,12 +95,14 @@ fn initialise(config: &Config) -> Result<ThreadState, StartError> {
             return Err(StartError(format!("no room for the built-in module {name:?}")));
         }
     }
+    sandbox::add_hook()?;
     initialise_main_interpreter(config)?;
     // SAFETY: initialisation leaves this thread attached to the main interpreter, with a state
     // that is ours from here on.
     let thread = unsafe { ThreadState::take_current() };
     thread
         .attach(|py| {
+            sandbox::close_gaps(py);
             prime(py).map_err(|raised| raised.to_text())?;
             prepare(py, config)
         })

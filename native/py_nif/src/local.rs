@@ -175,6 +175,7 @@ impl Local {
         Object::import(py, c"erlang._isolation")?
             .attr(c"install")?
             .call1(&Object::str(py, mode.row().name)?)?;
+        Object::import(py, c"erlang._library")?.attr(c"install")?.call0()?;
         let erlang = Object::import(py, c"erlang")?;
         let convert = Object::import(py, c"erlang._convert")?;
         let failure = Object::import(py, c"erlang._failure")?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use py_host::mode::TABLE;
 use py_host::queue::BoxedJob;
-use py_host::{runtime, Attached, Context, Job, Mode, Object, Rejection, Worker};
+use py_host::{runtime, Attached, Context, Job, Mode, Object, Rejection, Sandbox, Worker};
 use pyo3_ffi as ffi;
 
 /// Longer than anything here takes, shorter than anybody's patience.
@@ -24,6 +24,7 @@ pub fn start() {
         stack_size: 16 << 20,
         builtins: vec![],
         setup: |_py, _worker| Ok(Box::new(()) as Box<dyn Any>),
+        sandbox: Sandbox { processes: "ask for one", ending: "raise", signals: "wait" },
     };
     runtime::start(config).expect("Python starts");
 }

@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, RwLock};
 use std::thread;
 
-use py_host::{context, facts, mode, runtime};
+use py_host::{context, facts, mode, runtime, Sandbox};
 use rustler::sys::ErlNifTerm;
 use rustler::{Atom, Encoder, Env, Term};
 
@@ -17,6 +17,17 @@ struct Structs {
     store: TermStore,
     map: ErlNifTerm,
 }
+
+const SANDBOX: Sandbox = Sandbox {
+    processes: "Python starts no child processes inside the BEAM. Use a port (Port.open/2) or \
+                System.cmd/3 in a function registered by Py.register_function, and call that from \
+                Python",
+    ending: "it would end the BEAM and all that runs there. Raise an exception, which ends the \
+             call, or call a registered function that uses System.stop/1",
+    signals: "the signals of this operating system process belong to the BEAM. Handle them in \
+              Elixir (System.trap_signal/3) or Erlang (os:set_signal/2), and let that call \
+              Python; for timers there is Process.send_after/3",
+};
 
 static STRUCTS: RwLock<Option<Structs>> = RwLock::new(None);
 
@@ -58,6 +69,7 @@ fn runtime_start<'a>(env: Env<'a>, config: Term<'a>, tag: Term<'a>) -> rustler::
         stack_size: config.map_get(atoms::stack_size())?.decode()?,
         builtins: vec![(builtin::NAME, builtin::init)],
         setup: local::setup,
+        sandbox: SANDBOX,
     };
     let tagged = Tagged::new(env, tag);
     thread::spawn(move || match runtime::start(config) {
