@@ -30,7 +30,14 @@ from erlang._terms import Buffer, Fun, Pid, Port, Ref
 # asked for: this file runs at the start of every interpreter, and they cost more than the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from erlang._loop import ErlangEventLoop, EventLoopPolicy, install, new_event_loop, run
+    from erlang._loop import (
+        ErlangEventLoop,
+        EventLoopPolicy,
+        async_call,
+        install,
+        new_event_loop,
+        run,
+    )
     from erlang._mode import ExecutionMode, execution_mode
     from erlang._spawn import SpawnedTask, spawn_task
     from erlang._state import (
@@ -57,6 +64,7 @@ __all__ = [
     "ProcessError",
     "Ref",
     "SpawnedTask",
+    "async_call",
     "atom",
     "call",
     "cast",
@@ -86,6 +94,7 @@ _LATE = {
     "EventLoopPolicy": "_loop",
     "ExecutionMode": "_mode",
     "SpawnedTask": "_spawn",
+    "async_call": "_loop",
     "execution_mode": "_mode",
     "install": "_loop",
     "new_event_loop": "_loop",

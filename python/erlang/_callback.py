@@ -23,14 +23,14 @@ def call(name: str | Fun, /, *args: object, **kwargs: object) -> Any:
     ``TypeError`` if an argument or the result has no counterpart on the other side.
     """
     if kwargs:
-        raise _no_keywords(f"erlang.call({name!r}, ...)")
+        raise no_keywords(f"erlang.call({name!r}, ...)")
     return _erlang.call(name, args)
 
 
 def cast(name: str | Fun, /, *args: object, **kwargs: object) -> None:
     """Have a function of the BEAM called without waiting; its result, or failure, is not told."""
     if kwargs:
-        raise _no_keywords(f"erlang.cast({name!r}, ...)")
+        raise no_keywords(f"erlang.cast({name!r}, ...)")
     _erlang.cast(name, args)
 
 
@@ -85,7 +85,7 @@ class Registered:
     def __call__(self, *args: object, **kwargs: object) -> Any:
         """Call it; see ``erlang.call``."""
         if kwargs:
-            raise _no_keywords(f"erlang.{self.__name__}(...)")
+            raise no_keywords(f"erlang.{self.__name__}(...)")
         return _erlang.call(self.__name__, args)
 
     def __eq__(self, other: object) -> bool:
@@ -118,5 +118,6 @@ def find(name: str) -> Registered:
     )
 
 
-def _no_keywords(what: str) -> TypeError:
+def no_keywords(what: str) -> TypeError:
+    """Return what to raise for a call with keyword arguments."""
     return TypeError(f"{what}: functions of the BEAM take no keyword arguments")

@@ -13,16 +13,19 @@ from asyncio import AbstractEventLoop
 from asyncio.events import _get_running_loop
 from weakref import WeakValueDictionary
 
+from erlang._callback import call, no_keywords
 from erlang._selector import Selector
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Callable, Collection, Coroutine
     from typing import Any, NoReturn, TypeVar
 
     from typing_extensions import TypeVarTuple, Unpack
 
     from erlang._native import _erlang
+    from erlang._terms import Fun
 
     T = TypeVar("T")
     Arguments = TypeVarTuple("Arguments")
@@ -75,6 +78,12 @@ class ErlangEventLoop(asyncio.SelectorEventLoop):
 
     def _stop_without_requests(self, _task: object) -> None:
         self.call_soon(self._look_for_requests)
+
+    def ask(self, target: str | Fun, args: tuple[object, ...]) -> Future[Any]:
+        """Have a function of the BEAM called, and return a future for its result."""
+        future: Future[Any] = self.create_future()
+        self._selector.ask(target, args, future)
+        return future
 
     # Other threads wake the loop by the poller. asyncio's way, a pair of sockets of which one is
     # read, would take three more system calls each time.
@@ -133,6 +142,21 @@ _CHILDREN = (
 def new_event_loop() -> ErlangEventLoop:
     """Make an event loop, for ``asyncio.Runner(loop_factory=erlang.new_event_loop)``."""
     return ErlangEventLoop()
+
+
+async def async_call(name: str | Fun, /, *args: object, **kwargs: object) -> Any:
+    """Call a function of the BEAM and await its result, while other tasks of the loop run.
+
+    As ``erlang.call``, but the function runs in a process of its own, so that any number of them
+    run at the same time. On a loop that is not an ``ErlangEventLoop``, a thread of the loop's
+    executor waits for each.
+    """
+    if kwargs:
+        raise no_keywords(f"erlang.async_call({name!r}, ...)")
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, ErlangEventLoop):
+        return await loop.ask(name, args)
+    return await loop.run_in_executor(None, call, name, *args)
 
 
 def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import selectors
 from asyncio.events import _get_running_loop, _set_running_loop
+from itertools import count
 from selectors import EVENT_READ, EVENT_WRITE, SelectorKey
 
 from erlang._native import _erlang
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from asyncio import Future
     from collections.abc import Mapping
     from typing import Any, NoReturn, Union
 
     from typing_extensions import Protocol
+
+    from erlang._terms import Fun
 
     class _HasFileno(Protocol):
         def fileno(self) -> int: ...
@@ -36,6 +40,8 @@ class Selector(selectors.BaseSelector):
         """Watch nothing yet."""
         self._poller = _erlang.Poller()
         self._keys = _Keys()
+        self._asked: dict[int, Future[Any]] = {}
+        self._numbers = count()
 
     def register(self, fileobj: _File, events: int, data: Any = None) -> SelectorKey:
         """Watch a file; ``KeyError`` if it is watched already."""
@@ -85,6 +91,8 @@ class Selector(selectors.BaseSelector):
             found = self._poller.select(timeout)
         finally:
             _set_running_loop(loop)
+        if self._asked:
+            self._take_answers()
         ready = []
         for fd, events in found:
             # A request that was served has perhaps stopped watching it.
@@ -92,6 +100,23 @@ class Selector(selectors.BaseSelector):
             if key is not None and events & key.events:
                 ready.append((key, events & key.events))
         return ready
+
+    def ask(self, target: str | Fun, args: tuple[object, ...], future: Future[Any]) -> None:
+        """Have a function of the BEAM called; the future gets the result during a ``select``."""
+        number = next(self._numbers)
+        self._poller.ask(number, target, args)
+        self._asked[number] = future
+
+    def _take_answers(self) -> None:
+        for number, error, value in self._poller.answers():
+            future = self._asked.pop(number)
+            if future.done():
+                # Cancelled, that is: nobody waits for the answer.
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
 
     def wake(self) -> None:
         """End the wait that is under way, or the next one; from any thread, and at any time."""
@@ -108,6 +133,7 @@ class Selector(selectors.BaseSelector):
     def close(self) -> None:
         """Give the poller back. Idempotent."""
         self._keys.clear()
+        self._asked.clear()
         self._poller.close()
 
     def get_map(self) -> Mapping[_File, SelectorKey]:

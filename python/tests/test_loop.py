@@ -244,3 +244,38 @@ def install_and_check() -> None:
     finally:
         erlang._loop._set_event_loop_policy(None)  # type: ignore[attr-defined]
     assert asyncio.run(running()) != "ErlangEventLoop"
+
+
+def test_many_functions_of_the_beam_are_awaited_at_once() -> None:
+    async def main() -> "list[object]":
+        calls = [erlang.async_call("echo", number) for number in range(1000)]
+        return await asyncio.gather(*calls)
+
+    assert erlang.run(main()) == [(number,) for number in range(1000)]
+
+
+def test_what_an_awaited_function_raises_is_raised() -> None:
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="fail"):
+            await erlang.async_call("fail")
+        with pytest.raises(TypeError, match="keyword"):
+            await erlang.async_call("echo", n=1)
+
+    erlang.run(main())
+
+
+def test_an_answer_that_nobody_awaits_any_more_is_dropped() -> None:
+    async def main() -> object:
+        task = asyncio.ensure_future(erlang.async_call("echo", 1))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await erlang.async_call("echo", 2)
+
+    assert erlang.run(main()) == (2,)
+
+
+def test_on_another_loop_a_thread_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("erlang._loop.call", lambda name, *args: (name, *args))
+    assert asyncio.run(erlang.async_call("echo", 1)) == ("echo", 1)

@@ -99,6 +99,51 @@ defmodule Py.LoopTest do
     assert Context.eval(context, "spawned.result()") == {:ok, 8}
   end
 
+  test "functions are called and awaited many at a time, each in a process of its own", %{
+    context: context
+  } do
+    :ok =
+      Context.exec(context, """
+      async def gather(f, count):
+          return await asyncio.gather(*[erlang.async_call(f, n) for n in range(count)])
+
+      async def each(f, count):
+          return sorted(await gather(f, count))
+      """)
+
+    # None of them answers before all have been called.
+    meeting = self()
+
+    meet = fn n ->
+      send(meeting, {:here, n, self()})
+      receive do: (:go_on -> n)
+    end
+
+    task = Task.async(fn -> Context.call(context, :__main__, :each, [meet, 200]) end)
+    called = for _n <- 1..200, do: assert_receive({:here, _, _}, 20_000)
+    for {:here, _n, process} <- called, do: send(process, :go_on)
+    assert Task.await(task, 20_000) == {:ok, Enum.to_list(0..199)}
+    assert Py.eval("erlang.run(each(f, 3))", %{f: & &1}, context: context) == {:ok, [0, 1, 2]}
+  end
+
+  test "an awaited function may call the same context, and what it raises is raised", %{
+    context: context
+  } do
+    :ok = Context.exec(context, "async def ask(f, *args): return await erlang.async_call(f, *args)")
+    again = fn n -> Context.call(context, :__main__, :double, [n]) |> elem(1) end
+    assert Context.call(context, :__main__, :ask, [again, 4]) == {:ok, 8}
+    assert {:error, error} = Context.call(context, :__main__, :ask, [fn -> raise "not so" end])
+    assert error.type == "erlang.CallbackError"
+    assert error.message =~ "not so"
+    dies = fn -> Process.exit(self(), :kill) end
+    assert {:error, error} = Context.call(context, :__main__, :ask, [dies])
+    assert error.type == "erlang.CallbackError"
+    assert {:error, error} = Context.call(context, :__main__, :ask, [fn -> make_ref() end, 1])
+    assert error.message =~ "arity"
+    ask = "asyncio.run(ask(f, 4))"
+    assert Py.eval(ask, %{f: &(&1 + 1)}, context: context) == {:ok, 5}
+  end
+
   requires_interpreters()
 
   test "spawned tasks clear up when their context ends", %{context: context} do

@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use py_host::{Nested, Object, Raised};
+use py_host::{Nested, Object, Poller, Raised};
 use pyo3_ffi as ffi;
 use rustler::{Encoder, Resource, ResourceArc, Term};
 
@@ -16,7 +16,7 @@ use crate::contexts::Entry;
 use crate::convert::{self, Converter};
 use crate::current::{self, Current};
 use crate::failure::{Failure, Outcome};
-use crate::reply::Answer;
+use crate::reply::{Answer, Ticket};
 use crate::terms::Tuple;
 use crate::{atoms, attendant};
 
@@ -34,10 +34,24 @@ pub enum Target<'t> {
 /// One call that Python waits for.
 pub struct Callback {
     pub entry: Arc<Entry>,
-    /// Without it, on a thread that is no worker, nothing can run meanwhile.
-    pub nested: Option<Arc<Nested>>,
+    waiter: Waiter,
     state: Mutex<State>,
-    changed: Condvar,
+}
+
+/// Who waits for the answer.
+enum Waiter {
+    /// A worker, which runs jobs meanwhile.
+    Worker(Arc<Nested>),
+    /// Another thread, which does nothing else.
+    Thread(Condvar),
+    /// An event loop, for a future of this number.
+    Loop(Arc<Inbox>, u64),
+}
+
+/// The answers that an event loop has not taken yet.
+pub struct Inbox {
+    answers: Mutex<Vec<(u64, Option<Answer>)>>,
+    poller: Arc<Poller>,
 }
 
 enum State {
@@ -77,12 +91,34 @@ impl Callback {
             return false;
         }
         *state = next;
-        drop(state);
-        match &self.nested {
-            Some(nested) => nested.wake(),
-            None => self.changed.notify_all(),
+        match &self.waiter {
+            Waiter::Worker(nested) => {
+                drop(state);
+                nested.wake();
+            }
+            Waiter::Thread(changed) => changed.notify_all(),
+            Waiter::Loop(inbox, number) => {
+                let answer = match std::mem::replace(&mut *state, State::Over) {
+                    State::Answered(answer) => Some(answer),
+                    State::Open | State::Gone | State::Over => None,
+                };
+                inbox.put(*number, answer);
+            }
         }
         true
+    }
+
+    fn new(converter: &Converter<'_>, waiter: Waiter) -> Arc<Callback> {
+        let entry = Arc::clone(converter.entry);
+        Arc::new(Callback { entry, waiter, state: Mutex::new(State::Open) })
+    }
+
+    /// The queue of the wait, for requests that are part of the callback.
+    pub fn nested(&self) -> Option<&Arc<Nested>> {
+        match &self.waiter {
+            Waiter::Worker(nested) => Some(nested),
+            Waiter::Thread(_) | Waiter::Loop(..) => None,
+        }
     }
 
     fn is_open(&self) -> bool {
@@ -94,6 +130,50 @@ impl Callback {
     }
 }
 
+impl Inbox {
+    pub fn new(poller: &Arc<Poller>) -> Inbox {
+        Inbox { answers: Mutex::default(), poller: Arc::clone(poller) }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Vec<(u64, Option<Answer>)>> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, number: u64, answer: Option<Answer>) {
+        self.answers().push((number, answer));
+        self.poller.wake();
+    }
+
+    /// What has come, with the numbers of the futures it is for.
+    pub fn take<'py>(&self, converter: &Converter<'py>) -> Vec<(u64, Outcome<'py, Object<'py>>)> {
+        let answers = std::mem::take(&mut *self.answers());
+        let decoded = answers.into_iter().map(|(number, answer)| match answer {
+            Some(answer) => (number, decode(converter, answer.term())),
+            None => (number, Err(gone(converter))),
+        });
+        decoded.collect()
+    }
+}
+
+/// Calls, and leaves it to an event loop to wait. The function runs in a process of its own, so
+/// any number of them run at a time.
+pub fn ask_for_loop<'py>(
+    converter: &Converter<'py>,
+    current: Option<&Current<'_>>,
+    inbox: &Arc<Inbox>,
+    number: u64,
+    target: Target<'_>,
+    args: &Object<'py>,
+) -> Outcome<'py, ()> {
+    let callback = Callback::new(converter, Waiter::Loop(Arc::clone(inbox), number));
+    let call = call_term(converter, target, Some(args))?;
+    let ticket = current::ticket(converter, current);
+    if !send_to_attendant(converter, ticket.as_ref(), &callback, &call) {
+        callback.set(State::Gone);
+    }
+    Ok(())
+}
+
 /// Calls and waits. `args` is a tuple, or nothing.
 pub fn ask<'py>(
     converter: &Converter<'py>,
@@ -101,12 +181,11 @@ pub fn ask<'py>(
     target: Target<'_>,
     args: Option<&Object<'py>>,
 ) -> Outcome<'py, Object<'py>> {
-    let callback = Arc::new(Callback {
-        entry: Arc::clone(converter.entry),
-        nested: current.map(|_| Arc::new(Nested::new())),
-        state: Mutex::new(State::Open),
-        changed: Condvar::new(),
-    });
+    let waiter = match current {
+        Some(_) => Waiter::Worker(Arc::new(Nested::new())),
+        None => Waiter::Thread(Condvar::new()),
+    };
+    let callback = Callback::new(converter, waiter);
     let call = call_term(converter, target, args)?;
     let sent = send(converter, current, &callback, &call);
     drop(call);
@@ -165,23 +244,35 @@ fn send(
     callback: &Arc<Callback>,
     call: &Answer,
 ) -> bool {
-    let context = converter.entry.pid;
-    let reference = || ResourceArc::new(CallbackRef(Arc::clone(callback)));
     let ticket = current::ticket(converter, current);
     match (current, &ticket) {
         (Some(current), Some(ticket)) if ticket.address.waits() => {
             crate::output::flush(current);
             ticket.tell(|env| {
                 let [target, args] = call.pair(env);
-                (atoms::callback(), reference(), context, target, args).encode(env)
+                let context = converter.entry.pid;
+                (atoms::callback(), reference(callback), context, target, args).encode(env)
             })
         }
-        _ => attendant::tell(|env| {
-            let [target, args] = call.pair(env);
-            let caller = attendant::caller(env, ticket.as_ref());
-            (atoms::callback(), reference(), context, caller, target, args).encode(env)
-        }),
+        _ => send_to_attendant(converter, ticket.as_ref(), callback, call),
     }
+}
+
+fn send_to_attendant(
+    converter: &Converter<'_>,
+    ticket: Option<&Arc<Ticket>>,
+    callback: &Arc<Callback>,
+    call: &Answer,
+) -> bool {
+    attendant::tell(|env| {
+        let [target, args] = call.pair(env);
+        let (context, caller) = (converter.entry.pid, attendant::caller(env, ticket));
+        (atoms::callback(), reference(callback), context, caller, target, args).encode(env)
+    })
+}
+
+fn reference(callback: &Arc<Callback>) -> ResourceArc<CallbackRef> {
+    ResourceArc::new(CallbackRef(Arc::clone(callback)))
 }
 
 fn wait<'py>(
@@ -189,18 +280,19 @@ fn wait<'py>(
     current: Option<&Current<'_>>,
     callback: &Arc<Callback>,
 ) -> Outcome<'py, ()> {
-    match (current, &callback.nested) {
-        (Some(current), Some(nested)) => current
+    match (current, &callback.waiter) {
+        (Some(current), Waiter::Worker(nested)) => current
             .worker
             .wait(converter.py, nested, None, || !callback.is_open())
             .map_err(|_interrupted| interrupted(converter)),
-        _ => {
+        (_, Waiter::Thread(changed)) => {
             converter.py.detached(|| {
                 let still_open = |state: &mut State| matches!(state, State::Open);
-                drop(callback.changed.wait_while(callback.state(), still_open));
+                drop(changed.wait_while(callback.state(), still_open));
             });
             Ok(())
         }
+        (_, Waiter::Worker(_) | Waiter::Loop(..)) => Ok(()),
     }
 }
 

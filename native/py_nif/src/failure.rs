@@ -142,6 +142,12 @@ impl<'py> Failure<'py> {
         }
     }
 
+    /// The exception itself, to be raised later.
+    pub fn into_exception(self, py: Attached<'py>) -> Object<'py> {
+        self.raise(py);
+        Raised::take(py).into_exception()
+    }
+
     /// `{error, Reason}`, as `Py.Request` expects it.
     pub fn encode<'a>(self, env: Env<'a>, converter: &Converter<'py>) -> Term<'a> {
         let reason = match self {

@@ -10,6 +10,7 @@ class Poller:
     def __init__(self) -> None:
         self._poll = select.poll()
         self._closed = False
+        self._answers: list[tuple[int, BaseException | None, object]] = []
         self._woken, self._wake = os.pipe()
         self.register(self._woken, 1)
 
@@ -37,6 +38,16 @@ class Poller:
         if self._closed:
             raise ValueError("this poller is closed")
         os.write(self._wake, b"!")
+
+    def ask(self, number: int, target: object, args: "tuple[object, ...]") -> None:
+        """Stands for a BEAM whose only function gives its arguments back, but for ``fail``."""
+        error = RuntimeError(target) if target == "fail" else None
+        self._answers.append((number, error, None if error else args))
+        self.wake()
+
+    def answers(self) -> "list[tuple[int, BaseException | None, object]]":
+        answers, self._answers = self._answers, []
+        return answers
 
     def address(self) -> int:
         return id(self)

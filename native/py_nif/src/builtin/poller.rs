@@ -1,6 +1,6 @@
 //! `_erlang.Poller`: what the selector of `erlang.ErlangEventLoop` waits with.
 
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::{c_int, c_long, c_ulonglong, c_void};
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
@@ -11,26 +11,30 @@ use py_host::poller::{Failed, Interest, Ready};
 use py_host::{Attached, Object, Poller, Raised};
 use pyo3_ffi as ffi;
 
-use super::{heap_type, method, raise, slot, Methods};
+use super::{heap_type, method, raise, slot, talk, Methods};
+use crate::callback::{self, Inbox};
 use crate::current;
 
-/// An instance. `poller` is an `Arc` in the raw, null once closed.
+/// An instance. Both are `Arc`s in the raw, null once closed.
 #[repr(C)]
 struct Instance {
     head: ffi::PyObject,
     poller: *const Poller,
+    inbox: *const Inbox,
 }
 
 /// The events of Python's `selectors`.
 const READ: c_int = 1;
 const WRITE: c_int = 2;
 
-static METHODS: Methods<9> = Methods([
+static METHODS: Methods<11> = Methods([
     method(c"register", register, ffi::METH_VARARGS),
     method(c"modify", modify, ffi::METH_VARARGS),
     method(c"unregister", unregister, ffi::METH_O),
     method(c"select", select, ffi::METH_O),
     method(c"wake", wake, ffi::METH_NOARGS),
+    method(c"ask", ask, ffi::METH_VARARGS),
+    method(c"answers", answers, ffi::METH_NOARGS),
     method(c"fileno", fileno, ffi::METH_NOARGS),
     method(c"address", address, ffi::METH_NOARGS),
     method(c"close", close, ffi::METH_NOARGS),
@@ -62,7 +66,9 @@ unsafe extern "C" fn new(
             Ok(poller) => {
                 let made = ffi::PyType_GenericAlloc(kind, 0);
                 if !made.is_null() {
-                    (*made.cast::<Instance>()).poller = Arc::into_raw(Arc::new(poller));
+                    let (instance, poller) = (made.cast::<Instance>(), Arc::new(poller));
+                    (*instance).inbox = Arc::into_raw(Arc::new(Inbox::new(&poller)));
+                    (*instance).poller = Arc::into_raw(poller);
                 }
                 made
             }
@@ -87,8 +93,12 @@ unsafe fn release(object: *mut ffi::PyObject) {
     // SAFETY: the caller's promise; the pointer is ours to give back, once.
     unsafe {
         let poller = ptr::replace(&raw mut (*object.cast::<Instance>()).poller, ptr::null());
+        let inbox = ptr::replace(&raw mut (*object.cast::<Instance>()).inbox, ptr::null());
         if !poller.is_null() {
             drop(Arc::from_raw(poller));
+        }
+        if !inbox.is_null() {
+            drop(Arc::from_raw(inbox));
         }
     }
 }
@@ -105,6 +115,18 @@ unsafe fn poller(object: *mut ffi::PyObject) -> Option<Arc<Poller>> {
         }
         Arc::increment_strong_count(poller);
         Some(Arc::from_raw(poller))
+    }
+}
+
+/// # Safety
+/// As for `poller`.
+unsafe fn inbox(object: *mut ffi::PyObject) -> Option<Arc<Inbox>> {
+    // SAFETY: as there; the two are there for the same time.
+    unsafe {
+        poller(object)?;
+        let inbox = (*object.cast::<Instance>()).inbox;
+        Arc::increment_strong_count(inbox);
+        Some(Arc::from_raw(inbox))
     }
 }
 
@@ -208,6 +230,67 @@ unsafe extern "C" fn wake(
         let Some(poller) = poller(object) else { return ptr::null_mut() };
         poller.wake();
         Object::none(Attached::assume()).into_ptr()
+    }
+}
+
+/// `ask(number, target, args)`: the answer is among `answers()` later, which the loop is woken for.
+unsafe extern "C" fn ask(
+    object: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let mut number: c_ulonglong = 0;
+    let (mut target, mut args) = (ptr::null_mut::<ffi::PyObject>(), ptr::null_mut());
+    // SAFETY: CPython calls us attached, with an instance of ours and a tuple that keeps its items
+    // alive; the format asks for a number, an object and a tuple.
+    unsafe {
+        let py = Attached::assume();
+        let (format, kind) = (c"KOO!:ask".as_ptr(), &raw mut ffi::PyTuple_Type);
+        let parsed = ffi::PyArg_ParseTuple(
+            arguments,
+            format,
+            &raw mut number,
+            &raw mut target,
+            kind,
+            &raw mut args,
+        );
+        if parsed == 0 {
+            return ptr::null_mut();
+        }
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
+        talk::calling(py, target, args, |converter, current, target, args| {
+            callback::ask_for_loop(converter, current, &inbox, number, target, args)?;
+            Ok(Object::none(converter.py))
+        })
+    }
+}
+
+/// `answers()`: a list of `(number, exception or None, value)`.
+unsafe extern "C" fn answers(
+    object: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with an instance of ours; the list takes references of
+    // its own to the tuples.
+    unsafe {
+        let py = Attached::assume();
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
+        talk::speak(py, |converter, _current| {
+            let list = Object::from_owned(converter.py, ffi::PyList_New(0))?;
+            for (number, outcome) in inbox.take(converter) {
+                let none = Object::none(converter.py);
+                let (exception, value) = match outcome {
+                    Ok(value) => (none, value),
+                    Err(failure) => (failure.into_exception(converter.py), none),
+                };
+                let number = ffi::PyLong_FromUnsignedLongLong(number);
+                let number = Object::from_owned(converter.py, number)?;
+                let answer = Object::tuple(converter.py, [number, exception, value])?;
+                if ffi::PyList_Append(list.as_ptr(), answer.as_ptr()) < 0 {
+                    return Err(Raised::take(converter.py).into());
+                }
+            }
+            Ok(list)
+        })
     }
 }
 

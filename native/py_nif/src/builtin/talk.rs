@@ -212,6 +212,27 @@ unsafe fn answer(
         if ffi::PyArg_ParseTuple(arguments, format.as_ptr(), &mut target, kind, &mut args) == 0 {
             return ptr::null_mut();
         }
+        calling(py, target, args, work)
+    }
+}
+
+/// What is to be called, told from Python's point of view.
+///
+/// # Safety
+/// Both objects are alive, and the second is a tuple.
+pub unsafe fn calling(
+    py: Attached<'_>,
+    target: *mut ffi::PyObject,
+    args: *mut ffi::PyObject,
+    work: impl for<'py> FnOnce(
+        &Converter<'py>,
+        Option<&Current<'_>>,
+        Target<'_>,
+        &Object<'py>,
+    ) -> Answer<'py>,
+) -> *mut ffi::PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
         let (target, args) = (Object::from_borrowed(py, target), Object::from_borrowed(py, args));
         speak(py, |converter, current| {
             let is_fun = target.is_instance_of(&converter.local.fun_type);

@@ -152,7 +152,7 @@ impl Target {
         }
         let callback = target.decode::<ResourceArc<CallbackRef>>()?;
         let entry = Arc::clone(&callback.0.entry);
-        Ok(match &callback.0.nested {
+        Ok(match callback.0.nested() {
             Some(nested) => Target::Within(entry, Arc::clone(nested)),
             None => Target::Here(entry),
         })
