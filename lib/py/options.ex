@@ -15,7 +15,8 @@ defmodule Py.Options do
         :cast,
         :stream,
         :stream_eval,
-        :stream_start
+        :stream_start,
+        :web
       ],
       type: :context,
       default: nil,
@@ -33,7 +34,8 @@ defmodule Py.Options do
         :cast,
         :stream,
         :stream_eval,
-        :stream_start
+        :stream_start,
+        :web
       ],
       type: :pool,
       default: nil,
@@ -53,7 +55,8 @@ defmodule Py.Options do
         :stream,
         :stream_eval,
         :stream_start,
-        :items
+        :items,
+        :web
       ],
       type: :timeout,
       default: 30_000,
@@ -90,6 +93,18 @@ defmodule Py.Options do
       doc:
         "what to make of the result: a struct, whose fields are taken from a map or from each " <>
           "map of a list, or a function of the result"
+    ],
+    body: [
+      verbs: [:web],
+      type: :any,
+      default: nil,
+      doc: "the body of the request, as iodata. Default: that of the request"
+    ],
+    stream: [
+      verbs: [:web],
+      type: {:in, [true, false]},
+      default: false,
+      doc: "whether to answer when the response has begun, with a stream for a body"
     ],
     batch: [
       verbs: [:stream, :stream_eval, :items],

@@ -68,15 +68,18 @@ class Tasks:
         cancelled after ``seconds``, unless they are negative. Returns whether the context's own
         loop has something to run, and nobody runs it.
         """
-        loop = loop_at(poller) if poller else self._own_loop()
-        with _Running(loop, idle=not poller):
-            token = REQUEST.set(promise)
-            loop.starting = promise
-            try:
-                task = _create(coro, loop)
-            finally:
-                loop.starting = None
-                REQUEST.reset(token)
+        loop = loop_at(poller) if poller else self._enter()
+        _set_running_loop(loop)
+        token = REQUEST.set(promise)
+        loop.starting = promise
+        try:
+            task = _create(coro, loop)
+        finally:
+            loop.starting = None
+            REQUEST.reset(token)
+            _set_running_loop(None)
+            if not poller:
+                self._leave()
         if task.done():
             promise.settle(task)
         else:
@@ -89,10 +92,12 @@ class Tasks:
         return not poller and not self.loop.is_quiet()
 
     def drive(self) -> None:
-        """Run the context's own loop until nothing is left in it.
+        """Run the context's own loop until nothing is left in it, once around at least.
 
         Raises ``KeyboardInterrupt`` when it is interrupted, and is then to be called again.
         """
+        # Many requests at a time are started sooner from within the loop.
+        self.loop.call_soon(_nothing)
         while not self.loop.is_settled():
             try:
                 self.loop.run_forever()
@@ -127,11 +132,20 @@ class Tasks:
         self.loop.requests.clear()
         self.loop.close()
 
-    def _own_loop(self) -> TaskLoop:
-        # User code may close the loop that it runs in, as soon as that has stopped.
+    def _enter(self) -> TaskLoop:
+        # As if the loop ran. User code may have closed it, as soon as it had stopped.
         if self.loop.is_closed():
             self.loop = TaskLoop()
+        loop: Any = self.loop
+        loop._thread_id = get_ident()
+        self._hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
         return self.loop
+
+    def _leave(self) -> None:
+        loop: Any = self.loop
+        loop._thread_id = None
+        sys.set_asyncgen_hooks(*self._hooks)
 
     def _done(self, task: Task[Any]) -> None:
         promise = task.get_loop().requests.pop(task, None)  # type: ignore[attr-defined]
@@ -162,29 +176,6 @@ class Tasks:
             task.cancel()
 
 
-class _Running:
-    """As if the loop ran here, for the first step of a task."""
-
-    def __init__(self, loop: ErlangEventLoop, *, idle: bool) -> None:
-        self._loop = loop
-        self._idle = idle
-
-    def __enter__(self) -> None:
-        if self._idle:
-            loop: Any = self._loop
-            loop._thread_id = get_ident()
-            self._hooks = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
-        _set_running_loop(self._loop)
-
-    def __exit__(self, *_error: object) -> None:
-        _set_running_loop(None)
-        if self._idle:
-            loop: Any = self._loop
-            loop._thread_id = None
-            sys.set_asyncgen_hooks(*self._hooks)
-
-
 if sys.version_info >= (3, 12):
 
     def _create(coro: Coroutine[Any, Any, T], loop: ErlangEventLoop) -> Task[T]:
@@ -195,6 +186,10 @@ else:
 
     def _create(coro: Coroutine[Any, Any, T], loop: ErlangEventLoop) -> Task[T]:
         return asyncio.Task(coro, loop=loop)
+
+
+def _nothing() -> None:
+    pass
 
 
 def run_within(coro: Coroutine[Any, Any, T]) -> T:

@@ -95,6 +95,11 @@ defmodule Py.Router.Extension do
     end
   end
 
+  # An application that a web server's request is for.
+  defp culprit({:call, "erlang." <> _module, _function, [app | _request], _kwargs}, _error)
+       when is_binary(app),
+       do: app |> String.split(":") |> hd() |> package()
+
   # A package goes as a whole: its modules share what its extensions keep.
   defp culprit({:call, module, _function, _args, _kwargs}, error) do
     package = package(to_string(module))

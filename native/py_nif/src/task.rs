@@ -101,6 +101,8 @@ pub fn begin<'py>(
     match started {
         // SAFETY: only an address is compared.
         Ok(idle) if std::ptr::eq(idle.as_ptr(), unsafe { ffi::Py_True() }) => Ok(Next::Drive),
+        // More tasks to begin, perhaps, which is quicker in a loop that runs.
+        Ok(_done) if poller == 0 && converter.entry.context.waiting() > 0 => Ok(Next::Drive),
         Ok(_running) => Ok(Next::Nothing),
         Err(raised) => Err((raised, promise::take(&promise))),
     }
