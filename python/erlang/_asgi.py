@@ -33,7 +33,7 @@ _VERSIONS = {"version": "3.0", "spec_version": "2.4"}
 async def call(app: Named, request: Request) -> tuple[int, Headers, bytes]:
     """Return the whole response: status, headers, body."""
     exchange = await _open(app, request, ahead=None)
-    parts = []
+    parts: list[bytes] = []
     try:
         status, headers = await exchange.start()
         while True:
@@ -240,9 +240,7 @@ class Lifespan:
 
 def _lifespans() -> dict[App, Lifespan]:
     # They belong to the loop, and go when it goes.
-    kept: dict[App, Lifespan] = vars(asyncio.get_running_loop()).setdefault(
-        "_erlang_lifespans", {}
-    )
+    kept: dict[App, Lifespan] = vars(asyncio.get_running_loop()).setdefault("_erlang_lifespans", {})
     return kept
 
 

@@ -51,9 +51,7 @@ class _Response:
         self.headers: Headers = []
         self._written: list[bytes] = []
 
-    def start(
-        self, status: str, headers: Headers, exc_info: Any = None
-    ) -> Callable[[bytes], None]:
+    def start(self, status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
         if self.status is not None and not exc_info:
             raise AssertionError("start_response() was called twice")
         self.status = int(status.split(None, 1)[0])

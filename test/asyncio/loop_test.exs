@@ -129,7 +129,9 @@ defmodule Py.LoopTest do
   test "an awaited function may call the same context, and what it raises is raised", %{
     context: context
   } do
-    :ok = Context.exec(context, "async def ask(f, *args): return await erlang.async_call(f, *args)")
+    :ok =
+      Context.exec(context, "async def ask(f, *args): return await erlang.async_call(f, *args)")
+
     again = fn n -> Context.call(context, :__main__, :double, [n]) |> elem(1) end
     assert Context.call(context, :__main__, :ask, [again, 4]) == {:ok, 8}
     assert {:error, error} = Context.call(context, :__main__, :ask, [fn -> raise "not so" end])
