@@ -36,7 +36,7 @@ defmodule Py do
   your own, supervised by `Py.Context`.
   """
 
-  alias Py.{Buffer, JSON, Mode, Object, Options, Request, Router, Runtime}
+  alias Py.{Buffer, JSON, Mode, Native, Object, Options, Request, Router, Runtime}
   alias Py.Callback.Registry
 
   @typedoc "Where to run: a context's pid or registered name, or a 1-based place in the pool"
@@ -252,6 +252,25 @@ defmodule Py do
   """
   @spec json(iodata) :: JSON.t()
   def json(text), do: JSON.new(text)
+
+  @doc """
+  Another descriptor for the same open file or socket, to hand off or to give to Python.
+
+  It lets both sides close theirs on their own. `Py.Reactor.handoff/2` takes it over, and Python
+  code that gets it closes it, as `socket.socket(fileno=fd)` does. The error is a POSIX name, such
+  as `:ebadf`.
+
+      iex> {:ok, socket} = :gen_tcp.listen(0, [])
+      iex> {:ok, fd} = :inet.getfd(socket)
+      iex> {:ok, duplicate} = Py.dup_fd(fd)
+      iex> Py.call(:os, :close, [duplicate])
+      {:ok, nil}
+      iex> Py.dup_fd(-1)
+      {:error, :ebadf}
+
+  """
+  @spec dup_fd(non_neg_integer) :: {:ok, non_neg_integer} | {:error, :inet.posix()}
+  def dup_fd(fd) when is_integer(fd), do: Native.fd_duplicate(fd)
 
   ## Contexts
 

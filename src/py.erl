@@ -11,6 +11,7 @@
 -export([register_function/2, register_function/3, unregister_function/1]).
 -export([call_method/3, getattr/2, to_term/1, is_ref/1]).
 -export([bytes/1, buffer/1, json/1]).
+-export([dup_fd/1]).
 -export([context/0, context/1, start_contexts/0, start_contexts/1, stop_contexts/0,
          contexts_started/0]).
 -export([register_pool/2, unregister_pool/1]).
@@ -193,6 +194,11 @@ buffer(Binary) -> 'Elixir.Py':buffer(Binary).
 
 -spec json(iodata()) -> map().
 json(Text) -> 'Elixir.Py':json(Text).
+
+%% Descriptors: see {@link py_reactor_context}.
+
+-spec dup_fd(non_neg_integer()) -> {ok, non_neg_integer()} | {error, inet:posix()}.
+dup_fd(Fd) -> 'Elixir.Py':dup_fd(Fd).
 
 %% Contexts.
 

@@ -2,7 +2,7 @@ defmodule FacadeTest do
   # The router's functions act on the pool that everyone uses.
   use Py.Case, async: false
 
-  alias Py.{Channel, Context, EventLoop, Object, Router}
+  alias Py.{Channel, Context, EventLoop, Object, Reactor, Router}
 
   # Every exported Erlang function and the Elixir function it stands for.
   @twins %{
@@ -31,6 +31,7 @@ defmodule FacadeTest do
       bytes: {1..1, Py, :bytes},
       buffer: {1..1, Py, :buffer},
       json: {1..1, Py, :json},
+      dup_fd: {1..1, Py, :dup_fd},
       context: {0..1, Py, :context},
       start_contexts: {0..1, Py, :start_contexts},
       stop_contexts: {0..0, Py, :stop_contexts},
@@ -79,6 +80,12 @@ defmodule FacadeTest do
       subscribe: {1..2, Channel, :subscribe},
       ask: {3..3, Channel, :ask},
       unsubscribe: {2..2, Channel, :unsubscribe}
+    ],
+    py_reactor_context: [
+      start_link: {2..3, Reactor, :start_link},
+      handoff: {2..3, Reactor, :handoff},
+      stats: {1..1, Reactor, :stats},
+      stop: {1..1, Reactor, :stop}
     ],
     py_context_router: [
       start: {0..1, Router, :start},
@@ -511,6 +518,24 @@ defmodule FacadeTest do
           {:py, :ctx_call, 4}
         ] do
       refute function_exported?(module, name, arity)
+    end
+  end
+
+  describe "py_reactor_context" do
+    test "starts reactors, hands off to them, and says the reason when it cannot" do
+      opts = %{setup: Py.Connections.protocols(), protocol: "Echo", max_connections: 1}
+      {:ok, reactor} = :py_reactor_context.start_link(1, :auto, opts)
+      {client, accepted} = Py.Connections.pair()
+      {:ok, fd} = :inet.getfd(accepted)
+      assert :py_reactor_context.handoff(reactor, fd, %{type: :tcp}) == :ok
+      assert Py.Connections.echo(client, "hello") == "hello"
+      assert :py_reactor_context.handoff(reactor, fd, %{type: :tcp}) == {:error, :busy}
+      assert {:ok, %{connections: 1, total: 1}} = :py_reactor_context.stats(reactor)
+      assert :py_reactor_context.stop(reactor) == :ok
+      assert :py_reactor_context.stats(reactor) == {:error, :closed}
+      assert :py.dup_fd(-1) == {:error, :ebadf}
+      {:ok, empty} = :py_reactor_context.start_link(2, :worker)
+      assert :py_reactor_context.stop(empty) == :ok
     end
   end
 end

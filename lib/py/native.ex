@@ -83,6 +83,27 @@ defmodule Py.Native do
   @spec context_abandon(pid) :: :ok
   def context_abandon(_context), do: :erlang.nif_error(:not_loaded)
 
+  @doc "Makes the calling process a reactor."
+  @spec reactor_open(config :: map) :: :ok | {:error, :inet.posix()}
+  def reactor_open(_config), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Hands a descriptor to the reactor of that process, or to the least busy shared one."
+  @spec reactor_handoff(pid | :any | nil, fd :: integer, info :: term) ::
+          :ok | {:error, Py.Reactor.reason()}
+  def reactor_handoff(_reactor, _fd, _info), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Counters of the reactor of that process."
+  @spec reactor_stats(pid) :: {:ok, map} | {:error, :closed}
+  def reactor_stats(_reactor), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Stops the reactor of that process; the request in which it runs then ends."
+  @spec reactor_close(pid) :: :ok
+  def reactor_close(_reactor), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Another descriptor for the same file."
+  @spec fd_duplicate(fd :: integer) :: {:ok, non_neg_integer} | {:error, :inet.posix()}
+  def fd_duplicate(_fd), do: :erlang.nif_error(:not_loaded)
+
   @doc "The names that Python may call, in place of those from before."
   @spec function_names([binary]) :: :ok
   def function_names(_names), do: :erlang.nif_error(:not_loaded)

@@ -157,7 +157,7 @@ defmodule Py.Options do
       doc: "the value to answer with when there is no such attribute"
     ],
     mode: [
-      verbs: [:context, :start_pool, :pool, :application],
+      verbs: [:context, :reactor, :start_pool, :pool, :application],
       type: :mode,
       default: :auto,
       doc:
@@ -165,13 +165,13 @@ defmodule Py.Options do
           "Python has"
     ],
     max_queue: [
-      verbs: [:context, :start_pool, :pool, :application],
+      verbs: [:context, :reactor, :start_pool, :pool, :application],
       type: :pos_integer,
       default: 10_000,
       doc: "how many requests may wait in a context before it answers `:busy`"
     ],
     grace: [
-      verbs: [:context, :start_pool, :pool, :application],
+      verbs: [:context, :reactor, :start_pool, :pool, :application],
       type: :timeout,
       default: 5_000,
       doc:
@@ -195,10 +195,10 @@ defmodule Py.Options do
           "`:infinity`"
     ],
     name: [
-      verbs: [:context],
+      verbs: [:context, :reactor],
       type: :name,
       default: nil,
-      doc: "a name to register the context under"
+      doc: "a name to register the process under"
     ],
     name: [verbs: [:pool], type: :pool, doc: "the name of the pool, which has to be given"],
     size: [
@@ -215,7 +215,12 @@ defmodule Py.Options do
         "modules and functions whose calls go to the pool, each as in " <>
           "`Py.Router.register_pool/2`"
     ],
-    id: [verbs: [:context], type: :any, default: nil, doc: "the id of the child specification"],
+    id: [
+      verbs: [:context, :reactor],
+      type: :any,
+      default: nil,
+      doc: "the id of the child specification"
+    ],
     contexts: [
       verbs: [:start_contexts],
       type: :pos_integer,
@@ -291,6 +296,48 @@ defmodule Py.Options do
       type: {:in, [true, false]},
       default: false,
       doc: "whether to keep what the installer prints from the terminal"
+    ],
+    context: [
+      verbs: [:reactor],
+      type: :context,
+      default: nil,
+      doc:
+        "the context to run in, which serves other requests between two rounds. Without it the " <>
+          "reactor opens one of its own, as `mode:`, `max_queue:` and `grace:` say"
+    ],
+    protocol: [
+      verbs: [:reactor],
+      type: :protocol,
+      default: nil,
+      doc:
+        "what makes the protocols, as `\"package.module.Name\"` or `{module, name}`; a name " <>
+          "alone is one that `setup:` has defined"
+    ],
+    setup: [
+      verbs: [:reactor],
+      type: :code,
+      default: nil,
+      doc: "code to execute in the context first"
+    ],
+    max_connections: [
+      verbs: [:reactor],
+      type: :pos_integer,
+      default: nil,
+      doc: "with so many connections the reactor answers `:busy`. Default: no limit"
+    ],
+    max_write_buffer: [
+      verbs: [:reactor],
+      type: :pos_integer,
+      default: 16 * 1024 * 1024,
+      doc:
+        "bytes that may wait to be written to one connection before `write` raises " <>
+          "`BlockingIOError`"
+    ],
+    shared: [
+      verbs: [:reactor],
+      type: {:in, [true, false]},
+      default: true,
+      doc: "whether the reactor takes part in `Py.Reactor.handoff/2`"
     ],
     stack_size: [
       verbs: [:application],
@@ -387,10 +434,12 @@ defmodule Py.Options do
   defp valid?(:pool, value), do: is_atom(value)
   defp valid?(:pools, value), do: Keyword.keyword?(value)
   defp valid?(:registrations, value), do: is_list(value)
+  defp valid?(:code, value), do: is_nil(value) or is_binary(value)
+  defp valid?(:protocol, {module, name}), do: name?(module) and name?(name)
+  defp valid?(:protocol, value), do: is_nil(value) or is_binary(value)
   defp valid?(:mode, value), do: is_atom(value) and not is_nil(value)
   defp valid?(:python, value), do: is_nil(value) or is_binary(value)
   defp valid?(:paths, value), do: is_list(value) and Enum.all?(value, &is_binary/1)
-  defp valid?(:code, value), do: is_nil(value) or is_binary(value)
 
   defp valid?(:names, value),
     do: is_list(value) and Enum.all?(value, &(is_atom(&1) or is_binary(&1)))
@@ -406,4 +455,6 @@ defmodule Py.Options do
   defp valid?(:name, {:via, module, _term}), do: is_atom(module)
   defp valid?(:name, value), do: is_atom(value)
   defp valid?({:in, values}, value), do: value in values
+
+  defp name?(name), do: is_binary(name) or (is_atom(name) and not is_nil(name))
 end

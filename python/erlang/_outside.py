@@ -55,6 +55,20 @@ from_binary = _function("from_binary")
 Poller = _function("new_event_loop")
 Wakeups = _function("channel.Channel")
 channel_new = _function("channel.Channel")
+Reactor = _function("reactor.serve")
+
+
+class Connection:
+    """The base of ``erlang.reactor.Protocol``, whose functions a test may call by itself."""
+
+    fd = -1
+    peer = None
+    write_buffer_size = 0
+    write = _function("reactor.Protocol.write")
+    read = _function("reactor.Protocol.read")
+    flush = _function("reactor.Protocol.flush")
+    close = _function("reactor.Protocol.close")
+    signal_write_ready = _function("reactor.Protocol.signal_write_ready")
 
 
 def has_function(name: str) -> bool:

@@ -25,6 +25,7 @@ pub mod nested;
 pub mod object;
 pub mod poller;
 pub mod queue;
+pub mod reactor;
 pub mod runtime;
 pub mod sandbox;
 mod view;

@@ -96,25 +96,52 @@ impl Worker {
         timeout: Option<Duration>,
         ready: &mut Ready,
     ) -> Result<(), Failed> {
-        let context = self.context();
         if self.serve(py, poller)? || timeout == Some(Duration::ZERO) {
             // At once, so that detaching would only cost.
             return Ok(poller.wait(Some(Duration::ZERO), ready)?);
         }
+        Ok(self.wait_detached(py, poller, timeout, |timeout| poller.wait(timeout, ready))??)
+    }
+
+    /// The same with `work` in the place of the wait, for those who have more to do while they are
+    /// detached. It gets the time that it may wait.
+    pub fn poll_with<R>(
+        &self,
+        py: Attached<'_>,
+        poller: &Arc<Poller>,
+        timeout: Option<Duration>,
+        work: impl FnOnce(Option<Duration>) -> R,
+    ) -> Result<R, Interrupted> {
+        let timeout = if self.serve(py, poller)? { Some(Duration::ZERO) } else { timeout };
+        let done = self.wait_detached(py, poller, timeout, work)?;
+        // Unlike an event loop, this one has nothing to clear up by going round.
+        if self.was_interrupted() || self.context().is_closed() {
+            return Err(Interrupted);
+        }
+        Ok(done)
+    }
+
+    fn wait_detached<R>(
+        &self,
+        py: Attached<'_>,
+        poller: &Arc<Poller>,
+        timeout: Option<Duration>,
+        work: impl FnOnce(Option<Duration>) -> R,
+    ) -> Result<R, Interrupted> {
+        let context = self.context();
         context.suspend(Waker::Poller(Arc::clone(poller)));
-        let waited = py.detached(|| {
+        let done = py.detached(|| {
             context.polling.start(poller);
             context.queue.set_hot(false);
             let timeout = if context.queue.has_jobs() { Some(Duration::ZERO) } else { timeout };
-            let waited = poller.wait(timeout, ready);
+            let done = work(timeout);
             context.queue.set_hot(true);
             context.polling.stop();
-            waited
+            done
         });
         context.resume()?;
-        waited?;
         self.serve(py, poller)?;
-        Ok(())
+        Ok(done)
     }
 
     /// Runs the jobs that wait in the context's queue; false if there was none.

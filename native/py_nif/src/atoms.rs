@@ -165,6 +165,17 @@ rustler::atoms! {
     objects,
     served,
 
+    // Reactors.
+    any,
+    shared,
+    max_connections,
+    max_write_buffer,
+    connections,
+    total,
+    received,
+    sent,
+    errors,
+
     // Configuration.
     executable,
     paths,

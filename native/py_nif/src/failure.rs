@@ -78,7 +78,7 @@ impl Unconvertible {
     }
 
     /// `rows[3].price: reason`
-    fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         let steps = self.path.iter().rev().map(|step| match step {
             Step::Index(index) => format!("[{index}]"),
             Step::Text(text) => format!("[{text:?}]"),

@@ -21,6 +21,7 @@ mod nifs;
 mod object;
 mod ops;
 mod output;
+mod reactor;
 mod reply;
 mod request;
 mod state;

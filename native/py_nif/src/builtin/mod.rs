@@ -6,10 +6,12 @@
 mod arguments;
 pub mod buffer;
 pub mod channel;
+pub mod connection;
 pub mod opaque;
 mod poller;
 mod print;
 pub mod promise;
+mod reactor;
 mod state;
 pub mod talk;
 mod wakeups;
@@ -192,6 +194,8 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
             (c"Channel", channel::make_type(module)),
             (c"Wakeups", wakeups::make_type(module)),
             (c"Promise", promise::make_type(module)),
+            (c"Connection", connection::make_type(module)),
+            (c"Reactor", reactor::make_type(module)),
         ] {
             if add(module, name, kind) < 0 {
                 return -1;
@@ -272,20 +276,19 @@ unsafe extern "C" fn refuse_new(
 }
 
 /// `OSError(errno, text)`, which makes itself the subclass that it should be.
-pub fn raise(_py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
-    let text = error.to_string();
-    // SAFETY: attached; the text is copied, and the tuple released when it is set.
-    unsafe {
-        let facts = ffi::Py_BuildValue(
-            c"(is#)".as_ptr(),
-            error.raw_os_error().unwrap_or(0),
-            text.as_ptr(),
-            text.len() as ffi::Py_ssize_t,
-        );
-        if !facts.is_null() {
-            ffi::PyErr_SetObject(ffi::PyExc_OSError, facts);
-            ffi::Py_DECREF(facts);
-        }
+pub fn raise(py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
+    raise_as(py, error.raw_os_error().unwrap_or(0), &error.to_string())
+}
+
+/// The same in words of our own.
+fn raise_as(py: Attached<'_>, code: c_int, text: &str) -> *mut ffi::PyObject {
+    // SAFETY: attached; a new reference or null with an exception set.
+    let code = unsafe { Object::from_owned(py, ffi::PyLong_FromLong(code.into())) };
+    let facts = code.and_then(|code| Object::tuple(py, [code, Object::str(py, text)?]));
+    match facts {
+        // SAFETY: attached, with a static type and a live tuple.
+        Ok(facts) => unsafe { ffi::PyErr_SetObject(ffi::PyExc_OSError, facts.as_ptr()) },
+        Err(raised) => raised.restore(),
     }
     ptr::null_mut()
 }

@@ -1,0 +1,222 @@
+//! `_erlang.Reactor`: what goes round in `erlang.reactor.serve` and in a `Py.Reactor`.
+
+use std::ffi::{c_int, c_void};
+use std::os::fd::RawFd;
+use std::ptr;
+
+use py_host::reactor::{self, Connection, Limits};
+use py_host::{Attached, Object, Raised};
+use pyo3_ffi as ffi;
+
+use super::{heap_type, method, opaque, raise, slot, Methods};
+use crate::current;
+use crate::reactor::driver::Driver;
+
+/// An instance; the driver is boxed, and null only while it is made.
+#[repr(C)]
+struct Instance {
+    head: ffi::PyObject,
+    driver: *mut Driver,
+}
+
+static METHODS: Methods<6> = Methods([
+    method(c"add", add, ffi::METH_VARARGS),
+    method(c"set_factory", set_factory, ffi::METH_O),
+    method(c"run", run, ffi::METH_NOARGS),
+    method(c"stop", stop, ffi::METH_NOARGS),
+    method(c"signal_write_ready", signal, ffi::METH_O | ffi::METH_STATIC),
+    ffi::PyMethodDef::zeroed(),
+]);
+
+/// # Safety
+/// Attached, and `module` is the module that the type is for.
+pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    let slots = [
+        slot(ffi::Py_tp_new, new as *mut c_void),
+        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
+        slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
+        slot(0, ptr::null_mut()),
+    ];
+    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
+    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Reactor", ffi::Py_TPFLAGS_DEFAULT, slots) }
+}
+
+/// `Reactor(protocols, report)` for code that serves by itself, `Reactor(protocols, report, pid)`
+/// for the reactor of that process.
+unsafe extern "C" fn new(
+    kind: *mut ffi::PyTypeObject,
+    args: *mut ffi::PyObject,
+    _kwargs: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached with our type and a tuple that keeps its items alive; the
+    // field is filled before anybody sees the instance.
+    unsafe {
+        let py = Attached::assume();
+        let (mut protocols, mut report, mut pid) =
+            (ptr::null_mut::<ffi::PyObject>(), ptr::null_mut(), ptr::null_mut::<ffi::PyObject>());
+        let dict = &raw mut ffi::PyDict_Type;
+        let format = c"O!O|O:Reactor".as_ptr();
+        if ffi::PyArg_ParseTuple(args, format, dict, &mut protocols, &mut report, &mut pid) == 0 {
+            return ptr::null_mut();
+        }
+        let (protocols, report) =
+            (Object::from_borrowed(py, protocols), Object::from_borrowed(py, report));
+        let made = match pid.is_null() {
+            true => private(py, protocols, report),
+            false => of(py, protocols, report, &Object::from_borrowed(py, pid)),
+        };
+        let Some(driver) = made else { return ptr::null_mut() };
+        let object = ffi::PyType_GenericAlloc(kind, 0);
+        if !object.is_null() {
+            (*object.cast::<Instance>()).driver = Box::into_raw(Box::new(driver));
+        }
+        object
+    }
+}
+
+/// Bytes that may wait for a connection of `serve`; a `Py.Reactor` has an option for it.
+const WRITE_BUFFER: usize = 16 * 1024 * 1024;
+
+fn private<'py>(py: Attached<'py>, protocols: Object<'py>, report: Object<'py>) -> Option<Driver> {
+    let limits = Limits { connections: usize::MAX, write_buffer: WRITE_BUFFER };
+    match reactor::Reactor::new(limits) {
+        Ok(reactor) => driver(Driver::new(protocols, report, reactor, None)),
+        Err(error) => {
+            raise(py, &error);
+            None
+        }
+    }
+}
+
+fn of<'py>(
+    py: Attached<'py>,
+    protocols: Object<'py>,
+    report: Object<'py>,
+    pid: &Object<'py>,
+) -> Option<Driver> {
+    let entry = current::speak(py, |converter, _current| {
+        if !pid.is_instance_of(&converter.local.pid_type) {
+            return None;
+        }
+        // SAFETY: an instance of that type, which outlives the term.
+        crate::reactor::find(unsafe { opaque::term(pid.as_ptr()) })
+    });
+    let Some(entry) = entry.flatten() else {
+        // SAFETY: attached, and the type is static.
+        unsafe {
+            let text = c"that process has no reactor, or has closed it";
+            ffi::PyErr_SetString(ffi::PyExc_ValueError, text.as_ptr());
+        }
+        return None;
+    };
+    let reactor = std::sync::Arc::clone(&entry.reactor);
+    driver(Driver::new(protocols, report, reactor, Some(entry)))
+}
+
+fn driver(made: Result<Driver, Raised<'_>>) -> Option<Driver> {
+    made.map_err(Raised::restore).ok()
+}
+
+unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
+    // SAFETY: CPython frees an object once, attached, and a heap type's instance holds a reference
+    // to it. The driver is ours to give back.
+    unsafe {
+        let kind = ffi::Py_TYPE(object);
+        let driver = (*object.cast::<Instance>()).driver;
+        if !driver.is_null() {
+            drop(Box::from_raw(driver));
+        }
+        (*kind).tp_free.expect("every type has one")(object.cast());
+        ffi::Py_DECREF(kind.cast());
+    }
+}
+
+/// # Safety
+/// Attached, with an instance of ours, which lives at least as long as the answer is used.
+unsafe fn driver_of<'a>(object: *mut ffi::PyObject) -> &'a Driver {
+    // SAFETY: the caller's promise.
+    unsafe { &*(*object.cast::<Instance>()).driver }
+}
+
+fn done(py: Attached<'_>, result: Result<(), Raised<'_>>) -> *mut ffi::PyObject {
+    match result {
+        Ok(()) => Object::none(py).into_ptr(),
+        Err(raised) => {
+            raised.restore();
+            ptr::null_mut()
+        }
+    }
+}
+
+/// `add(fd, factory, info)`
+unsafe extern "C" fn add(
+    object: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let (mut fd, mut factory, mut info): (c_int, _, _) =
+        (0, ptr::null_mut::<ffi::PyObject>(), ptr::null_mut::<ffi::PyObject>());
+    // SAFETY: CPython calls us attached, with an instance of ours and a tuple that keeps its items
+    // alive.
+    unsafe {
+        let format = c"iOO:add".as_ptr();
+        if ffi::PyArg_ParseTuple(arguments, format, &mut fd, &mut factory, &mut info) == 0 {
+            return ptr::null_mut();
+        }
+        let py = Attached::assume();
+        let factory = Object::from_borrowed(py, factory);
+        let info = Object::from_borrowed(py, info);
+        done(py, driver_of(object).add(py, fd as RawFd, factory, info))
+    }
+}
+
+/// `set_factory(factory)`: for what is handed off.
+unsafe extern "C" fn set_factory(
+    object: *mut ffi::PyObject,
+    factory: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with an instance of ours and a live argument.
+    unsafe {
+        let py = Attached::assume();
+        driver_of(object).set_factory(Object::from_borrowed(py, factory));
+        Object::none(py).into_ptr()
+    }
+}
+
+/// `run()`: until it is stopped or, if it is private, nothing is left.
+unsafe extern "C" fn run(
+    object: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with an instance of ours that the caller keeps.
+    unsafe {
+        let py = Attached::assume();
+        done(py, driver_of(object).run(py))
+    }
+}
+
+unsafe extern "C" fn stop(
+    object: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with an instance of ours.
+    unsafe {
+        driver_of(object).reactor.stop();
+        Object::none(Attached::assume()).into_ptr()
+    }
+}
+
+/// `signal_write_ready(fd)`: false if no connection has that descriptor.
+unsafe extern "C" fn signal(
+    _none: *mut ffi::PyObject,
+    fd: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with a live argument; -1 may mean an exception.
+    unsafe {
+        let fd = ffi::PyLong_AsLong(fd);
+        if fd == -1 && !ffi::PyErr_Occurred().is_null() {
+            return ptr::null_mut();
+        }
+        let found = RawFd::try_from(fd).ok().and_then(reactor::find);
+        ffi::PyBool_FromLong(found.as_ref().is_some_and(Connection::signal).into())
+    }
+}
