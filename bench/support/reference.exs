@@ -37,11 +37,28 @@ defmodule Bench.Reference do
   # The same from a thread that keeps looking for 20 microseconds before it sleeps.
   def ping(:spinning), do: answer(&ping_spinning/2)
 
+  @doc """
+  How many requests of `size` bytes an echo server answers in a second, asked on so many
+  connections by a thread without Python and without processes.
+  """
+  def echo(port, connections, size, milliseconds) do
+    tag = make_ref()
+    :ok = echo_load(self(), tag, port, connections, size, milliseconds)
+
+    receive do
+      {^tag, {answered, nanoseconds}} -> answered / (nanoseconds / 1.0e9)
+      {^tag, error} -> raise error
+    end
+  end
+
   defp answer(ping) do
     tag = make_ref()
     :ok = ping.(self(), tag)
     receive do: ({^tag, :pong} -> :ok)
   end
+
+  def echo_load(_caller, _tag, _port, _connections, _size, _time),
+    do: :erlang.nif_error(:not_loaded)
 
   def ping_parked(_caller, _tag), do: :erlang.nif_error(:not_loaded)
   def ping_spinning(_caller, _tag), do: :erlang.nif_error(:not_loaded)

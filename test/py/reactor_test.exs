@@ -16,12 +16,13 @@ defmodule Py.ReactorTest do
 
   defp context(reactor), do: :sys.get_state(reactor).context
 
-  # What a test opens and closes again is gone a moment later, when all sides have noticed.
+  # What a test opens and closes again is gone a moment later, when all sides have noticed. So the
+  # first count may be a few too high, but not by as many as five rounds would leave.
   defp same_descriptors(fun) do
     fun.()
     before = descriptors()
-    fun.()
-    assert eventually(fn -> descriptors() == before end)
+    for _ <- 1..5, do: fun.()
+    assert eventually(fn -> descriptors() <= before end)
   end
 
   describe "start_link/1" do
@@ -310,7 +311,7 @@ defmodule Py.ReactorTest do
     open_and_drop.(100)
     before = descriptors()
     open_and_drop.(10_000)
-    assert eventually(fn -> descriptors() == before end)
+    assert eventually(fn -> descriptors() <= before end)
     assert {:ok, %{total: 10_100, errors: 0}} = Reactor.stats(reactor)
 
     assert Context.eval(context(reactor), "__import__('erlang.reactor').reactor._protocols") ==

@@ -3,6 +3,8 @@
 //! The benchmarks put these figures beside their own from the same run, because those of another
 //! day or machine say little.
 
+mod load;
+
 use std::hint;
 use std::sync::OnceLock;
 use std::thread;
@@ -98,6 +100,28 @@ fn next_after_spinning(pings: &Receiver<Ping>) -> Option<Ping> {
             return pings.recv().ok();
         }
     }
+}
+
+/// `{Tag, {Answered, Nanoseconds}}` or `{Tag, Error}`, from a thread that loads an echo server.
+#[rustler::nif]
+fn echo_load(
+    caller: LocalPid,
+    tag: Term<'_>,
+    port: u16,
+    connections: usize,
+    size: usize,
+    milliseconds: u64,
+) -> Atom {
+    let mut env = OwnedEnv::new();
+    let tag = env.save(tag);
+    thread::spawn(move || {
+        let result = load::run(port, connections, size, Duration::from_millis(milliseconds));
+        let _ = env.send_and_clear(&caller, |env| match result {
+            Ok(figures) => (tag.load(env), figures).encode(env),
+            Err(error) => (tag.load(env), error.to_string()).encode(env),
+        });
+    });
+    ok()
 }
 
 rustler::init!("Elixir.Bench.Reference");

@@ -20,7 +20,7 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_ulong, c_void, CStr};
 use std::{io, ptr};
 
-use py_host::{Attached, Mode, Object};
+use py_host::{Attached, Mode, Object, Raised};
 use pyo3_ffi as ffi;
 
 pub const NAME: &CStr = c"_erlang";
@@ -282,13 +282,20 @@ pub fn raise(py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
 
 /// The same in words of our own.
 fn raise_as(py: Attached<'_>, code: c_int, text: &str) -> *mut ffi::PyObject {
-    // SAFETY: attached; a new reference or null with an exception set.
-    let code = unsafe { Object::from_owned(py, ffi::PyLong_FromLong(code.into())) };
-    let facts = code.and_then(|code| Object::tuple(py, [code, Object::str(py, text)?]));
-    match facts {
-        // SAFETY: attached, with a static type and a live tuple.
-        Ok(facts) => unsafe { ffi::PyErr_SetObject(ffi::PyExc_OSError, facts.as_ptr()) },
+    match os_error(py, code, text) {
+        Ok(exception) => Raised::new(exception).restore(),
         Err(raised) => raised.restore(),
     }
     ptr::null_mut()
+}
+
+/// Made here, because before Python 3.12 `except` looks at the type that was set, and that is to
+/// be the subclass.
+fn os_error<'py>(py: Attached<'py>, code: c_int, text: &str) -> Result<Object<'py>, Raised<'py>> {
+    // SAFETY: attached; a new reference or null with an exception set, and a static type.
+    let (code, kind) = unsafe {
+        let code = Object::from_owned(py, ffi::PyLong_FromLong(code.into()))?;
+        (code, Object::from_borrowed(py, ffi::PyExc_OSError))
+    };
+    kind.call(&Object::tuple(py, [code, Object::str(py, text)?])?, None)
 }
