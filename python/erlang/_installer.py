@@ -23,12 +23,12 @@ import signal
 import socket
 import subprocess
 import sys
-import sysconfig
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 from erlang._requirements import Requirements
+from erlang._venv import packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,9 +133,7 @@ class Environment:
         """Whether it has a Python like this one, and nobody has died at work on it."""
         if os.path.exists(self._file(IN_PROGRESS)) or not os.access(self.python, os.X_OK):
             return False
-        scheme = "venv" if "venv" in sysconfig.get_scheme_names() else "posix_prefix"
-        places = {"base": self.folder, "platbase": self.folder}
-        return os.path.isdir(sysconfig.get_path("purelib", scheme, places))
+        return all(os.path.isdir(folder) for folder in packages(self.folder))
 
     def make(self, lock: int) -> None:
         """Make it anew, in the place of what is there."""
@@ -152,16 +150,8 @@ class Environment:
     def install(self, requirements: Requirements, fingerprint: str, lock: int) -> None:
         """Install, and say so in the stamp when all of it is done."""
         self._begin()
-        arguments = self._arguments(requirements)
-        if arguments:
-            say(f"Installing into {self.folder}")
-            self._run_installer(self._installer(requirements) + arguments, requirements, lock)
-        _replace(self._file(STAMP), fingerprint + "\n")
-        os.unlink(self._file(IN_PROGRESS))
-
-    def _run_installer(self, command: list[str], requirements: Requirements, lock: int) -> None:
         try:
-            self._run(command, "install_failed", requirements.folder, lock)
+            self._install(requirements, lock)
         except Killed:
             raise
         except Failure:
@@ -170,6 +160,15 @@ class Environment:
                 if os.path.exists(self._file(name)):
                     os.unlink(self._file(name))
             raise
+        _replace(self._file(STAMP), fingerprint + "\n")
+        os.unlink(self._file(IN_PROGRESS))
+
+    def _install(self, requirements: Requirements, lock: int) -> None:
+        arguments = self._arguments(requirements)
+        if arguments:
+            say(f"Installing into {self.folder}")
+            command = self._installer(requirements) + arguments
+            self._run(command, "install_failed", requirements.folder, lock)
 
     def _installer(self, requirements: Requirements) -> list[str]:
         if self._uv is None:

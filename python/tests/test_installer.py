@@ -15,6 +15,7 @@ from typing import Optional
 import pytest
 
 from erlang import _installer
+from erlang._requirements import Requirements
 
 PACKAGE = Path(__file__).parent.parent
 MAIN = """
@@ -161,6 +162,22 @@ def test_a_failure_in_order_leaves_what_can_be_built_on(
     assert stamp(tmp_path) is None
     (tmp_path / "fails").unlink()
     (tmp_path / "venv" / "note").touch()
+    assert start(started, tmp_path).outcome() == "installed"
+    assert (tmp_path / "venv" / "note").exists()
+
+
+def test_requirements_that_cannot_be_read_cost_nothing(
+    started: list[Running], tmp_path: Path
+) -> None:
+    assert start(started, tmp_path).outcome() == "installed"
+    (tmp_path / "venv" / "note").touch()
+    (tmp_path / "pyproject.toml").write_text("[project]\ndynamic = ['dependencies']\n")
+    environment = _installer.Environment(str(tmp_path / "venv"), None, _installer.Programs())
+    environment.python = sys.executable
+    project = Requirements(str(tmp_path / "pyproject.toml"), [])
+    with pytest.raises(_installer.Failure, match="dynamic"):
+        environment.install(project, "another fingerprint", 0)
+    assert environment.is_whole()
     assert start(started, tmp_path).outcome() == "installed"
     assert (tmp_path / "venv" / "note").exists()
 

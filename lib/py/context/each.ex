@@ -19,7 +19,7 @@ defmodule Py.Context.Each do
     {waiting, others} = Enum.split_with(contexts(), &Callback.open/1)
     # Those that wait for a function of this process serve nobody else meanwhile.
     own = for context <- waiting, do: {context, ask(context, op)}
-    conclude(own ++ together(others, op, patience), others -- waiting)
+    conclude(own ++ together(others, op, patience), others)
   end
 
   @doc "Reloads a module where it is loaded; see `Py.reload/1`."
@@ -53,6 +53,7 @@ defmodule Py.Context.Each do
   defp interpreter(context, %{interp_id: id}) when id < 0, do: context
   defp interpreter(_context, %{interp_id: id}), do: id
 
+  # The least of these: first those that serve this process alone, since `false` sorts first.
   defp load({context, info}), do: {Callback.open(context) == nil, info.running, info.queue}
 
   defp ask(context, op),

@@ -32,7 +32,7 @@ defmodule Py.Context.Preparation do
         {op, "The module #{name}, from `imports:`, cannot be imported in"}
       end
 
-    code = for code when code != nil <- [Options.env(:preload_code)], do: {:preload, code}
+    code = for code <- List.wrap(Options.env(:preload_code)), do: {:preload, code}
     venv ++ imports ++ Enum.map(code, &{&1, "The `preload_code:` fails in"})
   end
 
