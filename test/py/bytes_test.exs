@@ -63,20 +63,6 @@ defmodule Py.BytesTest do
     assert first == :binary.copy("a", 100_000) and second == first <> "b"
   end
 
-  test "memory stays flat over many of them" do
-    context = start_context()
-
-    run = fn n ->
-      isolated(fn -> for _ <- 1..n, do: Py.eval!("bytes(1_000_000)", %{}, context: context) end)
-    end
-
-    run.(100)
-    before = resident_memory()
-    run.(2_000)
-    # Two gigabytes went by.
-    if before, do: assert(resident_memory() - before < 200_000_000)
-  end
-
   defp pattern(size) do
     all = for byte <- 0..255, into: <<>>, do: <<byte>>
     :binary.copy(all, div(size, 256)) <> String.duplicate("x", rem(size, 256))

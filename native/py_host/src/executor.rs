@@ -7,20 +7,25 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use pyo3_ffi as ffi;
 
 use crate::interpreter::{Ended, Interpreter};
 use crate::interrupt::{self, own_thread, Target};
 use crate::mode::Place;
-use crate::queue::{BoxedJob, Pace};
+use crate::queue::{BoxedJob, Pace, Queue};
 use crate::{
-    guest, runtime, Attached, Context, Handle, Kept, Lent, Object, Raised, Rejection, StartError,
+    allocator, guest, runtime, Attached, Context, Handle, Kept, Lent, Object, Raised, Rejection,
+    StartError,
 };
 
 /// After so many jobs in a row the worker detaches once, so that contexts which share a GIL get
 /// their turn even when no job ever reaches Python's own switching point.
 const JOBS_PER_ATTACHMENT: usize = 64;
+
+/// When no job has come for so long, the next one may as well pay for new memory.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// What a job finds on its context's thread. Everything in it is dropped while attached.
 pub struct Worker {
@@ -207,7 +212,7 @@ fn serve(interpreter: &Interpreter, worker: &Worker) {
     while !queue.is_closed() {
         let job = next.take().unwrap_or_else(|| {
             let soon = if own_gil { None } else { queue.soon(&mut pace) };
-            soon.unwrap_or_else(|| queue.sleep(&mut pace))
+            soon.unwrap_or_else(|| sleep(queue, &mut pace))
         });
         next = interpreter.attach(|py| {
             let mut next = run_jobs(py, worker, job);
@@ -220,6 +225,18 @@ fn serve(interpreter: &Interpreter, worker: &Worker) {
     if let Some(job) = next {
         job.reject(Rejection::Closed);
     }
+}
+
+/// Sleeps until there is a job. In the first quiet moment after others, memory that they have left
+/// goes back.
+fn sleep(queue: &Queue, pace: &mut Pace) -> BoxedJob {
+    if allocator::is_installed() {
+        if let Some(job) = queue.sleep_until(pace, Some(Instant::now() + QUIET)) {
+            return job;
+        }
+        allocator::trim();
+    }
+    queue.sleep(pace)
 }
 
 /// Runs jobs until none waits, or until it is the others' turn: then it returns the next one.

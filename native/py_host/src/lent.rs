@@ -10,10 +10,12 @@ use crate::{Context, Object};
 /// The bytes of a Python `bytes`, to be read from anywhere for as long as this lives. It holds a
 /// reference, so they stay where they are, and a `bytes` never changes.
 ///
-/// That is so when its interpreter has ended, too. Python's allocators pass requests of more than
-/// 512 bytes on to the C library's, so the memory is no part of what an interpreter gives back at
-/// its end; a `bytes` has no type and no members of that interpreter's; and the garbage collector
-/// does not know of it. For the same reason any interpreter may free it, and the main one does.
+/// That is so when its interpreter has ended, too. None of the allocators that Python may have here
+/// counts a block of this size among what belongs to an interpreter: CPython's own passes requests
+/// of more than 512 bytes on to the C library, and mimalloc (see `allocator`) knows threads only,
+/// whose blocks stay when they end. A `bytes` has no type and no members of that interpreter's, and
+/// the garbage collector does not know of it. For the same reasons any interpreter may free it, and
+/// the main one does.
 pub struct Lent {
     context: Arc<Context>,
     object: *mut ffi::PyObject,

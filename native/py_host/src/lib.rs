@@ -8,6 +8,7 @@
 //! table of ways to run Python, [`interpreter`] makes one, [`context`] is the shared face of a
 //! context and [`executor`] the thread behind it.
 
+mod allocator;
 pub mod attach;
 pub mod context;
 pub mod error;

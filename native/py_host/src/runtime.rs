@@ -123,14 +123,18 @@ fn initialise_main_interpreter(config: &Config) -> Result<(), StartError> {
     preconfig.configure_locale = 0;
     preconfig.coerce_c_locale = 0;
     preconfig.utf8_mode = 1;
-    if Mode::OwnGil.row().is_default() && std::env::var_os("PYTHONMALLOC").is_none() {
-        // Each isolated interpreter has a small-object allocator of its own, whose arenas (2 MB)
-        // stay for ever when it ends with a single block alive, and CPython always leaves some.
-        // With plain malloc a tenth of that stays (bench/contexts.exs shows it).
+    // What the environment says comes first, for those who look for faults in memory.
+    let own_allocator =
+        Mode::OwnGil.row().is_default() && std::env::var_os("PYTHONMALLOC").is_none();
+    if own_allocator {
         preconfig.allocator = PYMEM_ALLOCATOR_MALLOC;
     }
     // SAFETY: a valid struct, before initialisation.
     check(unsafe { ffi::Py_PreInitialize(&preconfig) })?;
+    if own_allocator {
+        // SAFETY: just preinitialised.
+        unsafe { crate::allocator::install() };
+    }
 
     // SAFETY: as for the preconfig.
     let mut settings: ffi::PyConfig = unsafe { std::mem::zeroed() };
