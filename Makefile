@@ -23,8 +23,9 @@ pythons: ## Get the Pythons that few machines have: 3.13t, and 3.14 in a Debian 
 build: setup ## Build the library and its native code
 	@mix setup
 
-demo: build ## Build, then run the tour of what the library does
+demo: build ## Build, then run the tour of what the library does, and what goes with it
 	@mix run examples/tour.exs
+	@mix run examples/production.exs
 
 test: setup ## Build, then run ExUnit, cargo test and pytest
 	@scripts/test.sh

@@ -1,8 +1,12 @@
 # A tour of what the library does, on real data (examples/data), with nothing but Python's
 # standard library. `make demo` runs it; so does `mix run examples/tour.exs`.
 
+Code.require_file("support/example.exs", __DIR__)
+
 defmodule Tour do
   @moduledoc false
+
+  import Example
 
   @python Path.expand("python", __DIR__)
   @earthquakes Path.expand("data/earthquakes.json", __DIR__)
@@ -210,52 +214,6 @@ defmodule Tour do
     gap()
     for line <- error.traceback, do: say("  " <> line)
   end
-
-  ## Helpers
-
-  # A process for each item, all at the same time.
-  defp in_processes(items, fun) do
-    items
-    |> Task.async_stream(&{&1, fun.(&1)}, max_concurrency: length(items), timeout: :infinity)
-    |> Map.new(fn {:ok, answer} -> answer end)
-  end
-
-  defp ok({:ok, value}), do: value
-  defp ok({:error, exception}), do: raise(exception)
-
-  defp timed(fun) do
-    start = System.monotonic_time(:nanosecond)
-    result = fun.()
-    {System.monotonic_time(:nanosecond) - start, result}
-  end
-
-  defp milliseconds(time), do: "#{decimals(time / 1.0e6)} ms"
-  defp seconds(time), do: "#{decimals(time / 1.0e9)} s"
-  defp decimals(value), do: :erlang.float_to_binary(value / 1, decimals: 1)
-
-  # Columns of short values are aligned right, as numbers are read; the last one is text.
-  defp table(head, rows) do
-    columns = Enum.zip_with([head | rows], & &1)
-    widths = for column <- columns, do: column |> Enum.map(&String.length/1) |> Enum.max()
-    last = length(head) - 1
-
-    for row <- [head | rows] do
-      row
-      |> Enum.zip(widths)
-      |> Enum.with_index(fn
-        {cell, _width}, ^last -> cell
-        {cell, width}, 0 -> String.pad_trailing(cell, width)
-        {cell, width}, _column -> String.pad_leading(cell, width)
-      end)
-      |> Enum.join("  ")
-      |> say()
-    end
-  end
-
-  # Colours only where there is a terminal to show them.
-  defp title(text), do: IO.puts(IO.ANSI.format(["\n", :bright, text, :reset, "\n"]))
-  defp say(text), do: IO.puts(["  ", text])
-  defp gap, do: IO.puts("")
 end
 
 Tour.run()

@@ -76,7 +76,9 @@ defmodule Py.Repl do
   @spec editing?() :: boolean
   def editing? do
     options = :io.getopts()
-    is_list(options) and Keyword.has_key?(options, :expand_fun)
+    # From OTP 26 on, the second also has to be asked: the first is there with `-noshell`, too.
+    is_list(options) and Keyword.has_key?(options, :expand_fun) and
+      match?({:ok, _columns}, :io.columns())
   end
 
   @doc false
@@ -103,6 +105,20 @@ defmodule Py.Repl do
       for pid <- [owner, prompt], do: Process.monitor(pid)
       receive do: ({:DOWN, _monitor, :process, _pid, _reason} -> Process.exit(prompt, :kill))
     end)
+  end
+
+  @doc false
+  # What the group leader asks: whether these characters end a line.
+  @spec read_line(charlist, charlist | :eof) ::
+          {:done, charlist | :eof, charlist} | {:more, charlist}
+  def read_line([], :eof), do: {:done, :eof, []}
+  def read_line(before, :eof), do: {:done, before, []}
+
+  def read_line(before, chars) do
+    case Enum.split_while(chars, &(&1 != ?\n)) do
+      {line, [?\n | rest]} -> {:done, before ++ line ++ ~c"\n", rest}
+      {part, []} -> {:more, before ++ part}
+    end
   end
 
   @doc false
@@ -133,9 +149,16 @@ defmodule Py.Repl do
   end
 
   defp read(context, source) do
-    case IO.gets(if(source == "", do: ">>> ", else: "... ")) do
-      line when is_binary(line) -> typed(context, source, String.trim_trailing(line, "\n"))
-      _end_or_error -> IO.puts("")
+    prompt = if source == "", do: ~c">>> ", else: ~c"... "
+    # From OTP 26 on, a shell remembers what this request reads, and not what `IO.gets/1` does.
+    request = {:get_until, :unicode, prompt, __MODULE__, :read_line, []}
+
+    case :io.request(Process.group_leader(), request) do
+      line when is_list(line) or is_binary(line) ->
+        typed(context, source, line |> IO.chardata_to_string() |> String.trim_trailing("\n"))
+
+      _end_or_error ->
+        IO.puts("")
     end
   end
 

@@ -54,9 +54,13 @@ defmodule Mix.Tasks.Py.Repl do
   end
 
   @doc false
-  # What the interactive shell of OTP 26 runs.
-  def interactive(parent, {module, function, arguments}),
-    do: send(parent, {:py_repl, apply(module, function, arguments)})
+  # What the interactive shell of OTP 26 starts: a process, which has not to end before the VM does.
+  def interactive(parent, {module, function, arguments}) do
+    spawn(fn ->
+      send(parent, {:py_repl, apply(module, function, arguments)})
+      Process.sleep(:infinity)
+    end)
+  end
 
   defp where({:context, text}) do
     case Integer.parse(text) do
@@ -76,14 +80,21 @@ defmodule Mix.Tasks.Py.Repl do
   # Mix has no line editor of its own. In `iex -S mix` there is one already, and OTP 26 starts one
   # at any time, provided that there is a terminal.
   defp at_terminal({module, function, arguments} = work) do
-    terminal? = match?({:ok, _columns}, :io.columns())
-
     cond do
-      Repl.editing?() or not terminal? -> finish(apply(module, function, arguments))
-      function_exported?(:shell, :start_interactive, 1) -> finish(in_shell(work))
+      Repl.editing?() -> finish(apply(module, function, arguments))
+      interactive?() -> finish(in_shell(work))
       true -> finish(without_editor(work))
     end
   end
+
+  defp interactive? do
+    options = :io.getopts()
+    terminal? = is_list(options) and Keyword.get(options, :stdin, options[:terminal]) == true
+    terminal? and startable?()
+  end
+
+  defp startable?,
+    do: Code.ensure_loaded?(:shell) and function_exported?(:shell, :start_interactive, 1)
 
   defp in_shell(work) do
     :ok = apply(:shell, :start_interactive, [{__MODULE__, :interactive, [self(), work]}])
@@ -91,7 +102,9 @@ defmodule Mix.Tasks.Py.Repl do
   end
 
   defp without_editor({module, function, arguments}) do
-    Mix.shell().info("For line editing and completion on this OTP: iex -S mix py.repl")
+    unless startable?(),
+      do: Mix.shell().info("For line editing and completion on this OTP: iex -S mix py.repl")
+
     apply(module, function, arguments)
   end
 

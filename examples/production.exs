@@ -1,0 +1,121 @@
+# What an application does around its calls: packages from PyPI in an environment of its own, a
+# pool for what waits, functions for Python, streams and shared state.
+# `make demo` runs it after the tour; so does `mix run examples/production.exs`.
+
+Code.require_file("support/example.exs", __DIR__)
+
+defmodule Production do
+  @moduledoc false
+
+  import Example
+
+  @python Path.expand("python", __DIR__)
+  @earthquakes Path.expand("data/earthquakes.json", __DIR__)
+  @venv Path.expand("../_build/demo/venv-#{Py.Runtime.python().tag}", __DIR__)
+
+  def run do
+    {elapsed, _last} =
+      timed(fn ->
+        environment()
+        packages()
+        pool()
+        callback()
+        stream()
+        state()
+      end)
+
+    gap()
+    say("That was production: #{seconds(elapsed)}.")
+  end
+
+  # An application would say `config :erlang_python, venv: {folder, requirements}, paths: [...]`.
+  defp environment do
+    title("A virtual environment, made when it is missing")
+    {elapsed, answer} = timed(fn -> Py.Venv.ensure(@venv, ["tabulate==0.9.0"]) end)
+    if match?({:error, _exception}, answer), do: raise(elem(answer, 1))
+    {:ok, %{venv_path: path}} = Py.Venv.info()
+
+    say("#{Path.relative_to_cwd(path)}, after #{milliseconds(elapsed)}; every context sees it")
+
+    for context <- Py.start_contexts() |> ok() do
+      Py.eval!("__import__('sys').path.insert(0, folder)", %{folder: @python}, context: context)
+    end
+  end
+
+  defp packages do
+    title("A package from PyPI: tabulate prints what Elixir has")
+    %{"networks" => networks, "days" => days} = Py.call!(:earthquakes, :overview, [@earthquakes])
+
+    rows =
+      for network <- Enum.take(networks, 3) do
+        [network | for(day <- Enum.take(days, 4), do: count(network, day))]
+      end
+
+    headers = ["network" | Enum.map(Enum.take(days, 4), &Calendar.strftime(&1, "%a %d %b"))]
+    options = [headers: headers, tablefmt: "rounded_outline"]
+    text = Py.call!(:tabulate, :tabulate, [rows], kwargs: options)
+    for line <- String.split(text, "\n"), do: say(line)
+  end
+
+  defp count(network, day),
+    do: Py.call!(:earthquakes, :summary, [@earthquakes, network, day])["count"]
+
+  # Calls that wait, for a service far away, should not take the places of those that compute.
+  defp pool do
+    title("A pool for what waits")
+    {:ok, contexts} = Py.Router.start_pool(:io, 10, mode: :worker)
+    wait = fn _n -> Py.eval!("import erlang\nerlang.sleep(0.2)", %{}, pool: :io) end
+    in_processes(1..10, wait)
+    {elapsed, _answers} = timed(fn -> in_processes(1..20, wait) end)
+
+    say("#{length(contexts)} contexts in the pool :io; 20 processes waited 200 ms each, and all")
+    say("were done after #{milliseconds(elapsed)}, while the pool :default had nothing to do")
+  end
+
+  defp callback do
+    title("Python calls Elixir, in the process that called Python")
+    Logger.metadata(request: "demo-1")
+    Py.register_function(:price, fn [item] -> %{"tea" => 3, "pot" => 12}[item] end)
+    request = fn -> Logger.metadata()[:request] end
+
+    code = """
+    from erlang import price
+    f"{sum(price(item) for item in basket)} for {' and '.join(basket)}, asked for by {request()}"
+    """
+
+    say(Py.eval!(code, %{basket: ["tea", "pot"], request: request}))
+  end
+
+  defp stream do
+    title("A generator is a stream: the strongest of the week, one by one")
+    text = File.read!(@earthquakes)
+
+    code = """
+    import json
+
+    def strongest(text):
+        events = [feature["properties"] for feature in json.loads(text)["features"]]
+        for event in sorted(events, key=lambda event: -(event["mag"] or 0)):
+            yield event["mag"], event["place"]
+
+    strongest(text)
+    """
+
+    code
+    |> Py.stream_eval(%{text: text}, batch: 3)
+    |> Stream.filter(fn {_magnitude, place} -> place =~ "Alaska" end)
+    |> Enum.take(3)
+    |> Enum.each(fn {magnitude, place} -> say("#{decimals(magnitude)}  #{place}") end)
+  end
+
+  defp state do
+    title("State that all contexts share")
+    code = "import erlang\nerlang.state_incr('visits')"
+    count = fn _n -> Py.eval!(code) end
+    Py.State.remove("visits")
+    in_processes(1..100, count)
+    say("100 processes counted in #{Py.info().open_contexts} contexts: #{Py.State.get("visits")}")
+  end
+end
+
+Production.run()
