@@ -228,8 +228,10 @@ defmodule Py.Repl do
   defp completed(_word, []), do: {:no, ~c"", []}
 
   defp completed(word, words) do
-    common = :binary.longest_common_prefix(words)
-    rest = words |> hd() |> binary_part(0, common) |> String.replace_prefix(word, "")
+    common = binary_part(hd(words), 0, :binary.longest_common_prefix(words))
+    # As bytes, they may part in the middle of a character.
+    [whole | _broken] = String.chunk(common, :valid)
+    rest = String.replace_prefix(whole, word, "")
     others = if match?([_one], words), do: [], else: Enum.map(words, &String.to_charlist/1)
     {:yes, String.to_charlist(rest), others}
   end

@@ -95,6 +95,10 @@ defmodule Py.ReplTest do
       Py.Context.exec(context, "longer_name = longer_word = 1")
       assert complete(context, "lon") == {:yes, ~c"ger_", [~c"longer_name", ~c"longer_word"]}
       assert {:no, ~c"", []} = complete(context, "no_such_thing")
+
+      # These two differ in the second byte of a character.
+      Py.Context.exec(context, "zoé = zoè = 1")
+      assert {:yes, ~c"", [_one, _two]} = complete(context, "zo")
     end
 
     test "indents a line that is empty so far", %{context: context} do
