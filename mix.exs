@@ -91,6 +91,7 @@ defmodule ErlangPython.MixProject do
         "native/py_*/{src,tests}",
         "python/pyproject.toml",
         "python/erlang/**/*.{py,pyi,typed}",
+        "python/*.py",
         "guides",
         "usage-rules.md",
         "checksum-*.exs",

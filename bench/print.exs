@@ -28,7 +28,7 @@ defmodule Bench.Print do
     Bench.header("What does a line of output cost?")
     {:ok, context} = Py.Context.start_link()
     :ok = Py.Context.exec(context, @code)
-    device = spawn_link(&device/0)
+    device = spawn_link(&Bench.device/0)
 
     works = [
       {"IO.puts of Elixir", fn -> for n <- 1..@lines, do: IO.puts(["line ", "#{n}"]) end},
@@ -59,15 +59,6 @@ defmodule Bench.Print do
 
   defp spawned(context),
     do: {:ok, nil} = Py.await(Py.spawn_call(:__main__, :lines, [@lines], context: context))
-
-  # Takes all that is written and keeps nothing.
-  defp device do
-    receive do
-      {:io_request, from, reference, _request} -> send(from, {:io_reply, reference, :ok})
-    end
-
-    device()
-  end
 
   defp row(name, nanoseconds) do
     line = nanoseconds / @lines

@@ -19,6 +19,8 @@
 -export([state_incr/1, state_incr/2, state_decr/1, state_decr/2]).
 -export([ensure_venv/2, ensure_venv/3, activate_venv/1, deactivate_venv/0, venv_info/0]).
 -export([reload/1]).
+-export([configure_logging/0, configure_logging/1]).
+-export([enable_tracing/0, disable_tracing/0, get_traces/0, clear_traces/0]).
 -export([version/0, execution_mode/0, subinterp_supported/0]).
 
 -import(py_terms, [answer/1, keys/1, name/1, options/1, requirements/1, text/1]).
@@ -281,6 +283,27 @@ venv_info() -> keys('Elixir.Py.Venv':info()).
 
 -spec reload(name()) -> {ok, [binary()]} | {error, term()}.
 reload(Module) -> answer('Elixir.Py':reload(name(Module))).
+
+%% Logs and traces.
+
+-spec configure_logging() -> ok.
+configure_logging() -> 'Elixir.Py.Logger':configure([]).
+
+-spec configure_logging(#{level => logger:level() | all | none}) -> ok.
+configure_logging(Opts) -> 'Elixir.Py.Logger':configure(options(Opts)).
+
+-spec enable_tracing() -> ok.
+enable_tracing() -> 'Elixir.Py.Tracer':enable([]).
+
+-spec disable_tracing() -> ok.
+disable_tracing() -> 'Elixir.Py.Tracer':disable().
+
+%% Each a map as `Py.Tracer' has it, with `none' where there is nothing.
+-spec get_traces() -> {ok, [map()]}.
+get_traces() -> {ok, [py_terms:span(Span) || Span <- 'Elixir.Py.Tracer':spans()]}.
+
+-spec clear_traces() -> ok.
+clear_traces() -> 'Elixir.Py.Tracer':clear().
 
 %% Facts.
 

@@ -50,6 +50,11 @@ defmodule FacadeTest do
       deactivate_venv: {0..0, Py.Venv, :deactivate},
       venv_info: {0..0, Py.Venv, :info},
       reload: {1..1, Py, :reload},
+      configure_logging: {0..1, Py.Logger, :configure},
+      enable_tracing: {0..0, Py.Tracer, :enable},
+      disable_tracing: {0..0, Py.Tracer, :disable},
+      get_traces: {0..0, Py.Tracer, :spans},
+      clear_traces: {0..0, Py.Tracer, :clear},
       version: {0..0, Py, :version},
       execution_mode: {0..0, Py, :execution_mode},
       subinterp_supported: {0..0, Py, :subinterp_supported?}
@@ -508,6 +513,21 @@ defmodule FacadeTest do
     :ok = :py_channel.send(channel, "first")
     assert Task.await(task) == {:ok, :none}
     :py_context.stop(context)
+  test "logs and traces" do
+    assert :py.configure_logging(%{level: :info}) == :ok
+    assert :py.configure_logging(level: :warning) == :ok
+    assert :py.clear_traces() == :ok
+    assert :py.enable_tracing() == :ok
+    assert :py.exec("import erlang\nwith erlang.Span('work', n=1): pass") == :ok
+
+    assert {:ok, [%{name: "work", status: :ok, error: :none, parent_id: :none}]} =
+             :py.get_traces()
+
+    assert :py.disable_tracing() == :ok
+    assert :py.clear_traces() == :ok
+    assert :py.get_traces() == {:ok, []}
+    assert :py.configure_logging() == :ok
+    assert :py.configure_logging(%{level: :warning}) == :ok
   end
 
   test "what the guide says is gone is undefined" do

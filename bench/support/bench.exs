@@ -30,6 +30,15 @@ defmodule Bench do
   @doc "The names of the modes this Python has."
   def modes, do: for(%{supported: true, name: name} <- Py.Mode.all(), do: name)
 
+  @doc "An IO device that takes all that is written and keeps nothing."
+  def device do
+    receive do
+      {:io_request, from, reference, _request} -> send(from, {:io_reply, reference, :ok})
+    end
+
+    device()
+  end
+
   ## Timing
 
   @doc """

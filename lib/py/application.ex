@@ -12,6 +12,7 @@ defmodule Py.Application do
   def start(_type, _args) do
     with :ok <- Py.Runtime.start(),
          :ok <- Py.Venv.start(),
+         :ok <- Py.Telemetry.setup(),
          :ok <- check_pools() do
       # Each of these may crash now and then without taking the application along.
       options = [strategy: :rest_for_one, max_restarts: 10, max_seconds: 5, name: Py.Supervisor]
@@ -28,6 +29,7 @@ defmodule Py.Application do
   def stop(_state) do
     for name <- Pool.names(), Process.whereis(Pool.keeper(name)) == nil, do: Pool.unpublish(name)
     Registrations.clear()
+    Py.Tracer.disable()
     Py.State.clear()
   end
 
@@ -43,6 +45,7 @@ defmodule Py.Application do
       {Task.Supervisor, name: Py.TaskSupervisor},
       Py.Callback.Registry,
       Py.Attendant,
+      Py.Tracer,
       names(Py.Stream.Names),
       {DynamicSupervisor, name: Py.ContextSupervisor, strategy: :one_for_one},
       Py.Router.Supervisor,

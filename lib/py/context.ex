@@ -29,8 +29,8 @@ defmodule Py.Context do
 
   require Logger
 
-  alias Py.Context.{Preparation, Remote}
-  alias Py.{ContextError, Mode, Native, Options, Request, StartError}
+  alias Py.Context.{Look, Preparation, Remote}
+  alias Py.{ContextError, Mode, Native, Options, Request, StartError, Telemetry}
 
   @typedoc "A pid, here or on another node, or a registered name"
   @type context :: GenServer.server()
@@ -141,7 +141,8 @@ defmodule Py.Context do
   @doc """
   What a context is and does: `:mode`, `:execution_mode`, `:interp_id`, `:queue` (requests
   waiting), `:running`, `:request` (the id of what runs, or 0), `:busy` (microseconds the running
-  request has taken so far, in steps of a few milliseconds), `:objects` (handles held) and
+  request has taken so far, in steps of a few milliseconds), `:operation` (what it is, as in
+  `"math.sqrt"` or `"eval: x + 1"`) and `:caller` (who asked for it), `:objects` (handles held) and
   `:served` (requests so far).
 
       {:ok, %{queue: 0}} = Py.Context.info(context)
@@ -150,7 +151,7 @@ defmodule Py.Context do
   @spec info(context) :: {:ok, map} | {:error, ContextError.t()}
   def info(context) do
     case GenServer.whereis(context) do
-      pid when is_pid(pid) and node(pid) == node() -> local_info(pid)
+      pid when is_pid(pid) and node(pid) == node() -> Look.info(pid)
       nil -> {:error, %ContextError{reason: :not_found}}
       remote -> Remote.ask(remote, :info)
     end
@@ -174,19 +175,46 @@ defmodule Py.Context do
     end
   end
 
+  @doc """
+  Where the Python code of a context is right now, as text in Python's own form.
+
+  It is for a context that seems to be stuck, and takes nothing from what runs there. It waits
+  for up to `timeout` milliseconds: code in C that does not let go of its GIL cannot be looked
+  behind, which is the error `:timeout`.
+
+      {:ok, text} = Py.Context.stacktrace(context)
+
+  """
+  @spec stacktrace(context, pos_integer) :: {:ok, String.t()} | {:error, ContextError.t()}
+  def stacktrace(context, timeout \\ 1_000) do
+    case GenServer.whereis(context) do
+      pid when is_pid(pid) and node(pid) == node() -> Look.stack(pid, timeout)
+      nil -> {:error, %ContextError{reason: :not_found}}
+      remote -> Remote.ask(remote, {:stacktrace, timeout})
+    end
+  end
+
   ## The process
 
   @impl true
   def init(options) do
     # So that `terminate/2` runs when the supervisor asks, and the interpreter ends in order.
     Process.flag(:trap_exit, true)
-    tag = make_ref()
+    {tag, start} = {make_ref(), System.monotonic_time()}
     :ok = Native.context_open(options.mode, %{max_queue: options.max_queue}, tag)
     # First in its queue, before anybody who knows its name finds it open.
     :ok = Preparation.run()
 
     receive do
       {^tag, :ok} ->
+        facts = %{context: self(), name: options.name, mode: options.mode}
+
+        Telemetry.execute(
+          [:py, :context, :start],
+          %{duration: System.monotonic_time() - start},
+          facts
+        )
+
         {:ok, %{grace: options.grace, guests: %{}, abandoned?: false}}
 
       {^tag, {:error, text}} ->
@@ -195,7 +223,10 @@ defmodule Py.Context do
   end
 
   @impl true
-  def handle_call(:info, _from, state), do: {:reply, local_info(self()), state}
+  def handle_call(:info, _from, state), do: {:reply, Look.info(self()), state}
+
+  def handle_call({:stacktrace, timeout}, _from, state),
+    do: {:reply, Look.stack(self(), timeout), state}
 
   def handle_call(:interrupt, _from, state), do: {:reply, local_interrupt(self()), state}
 
@@ -217,10 +248,13 @@ defmodule Py.Context do
     do: {:noreply, %{state | guests: Remote.down(state.guests, monitor)}}
 
   # The native side has begun to stop a request.
-  def handle_info({:interrupting, _request}, %{grace: :infinity} = state), do: {:noreply, state}
-
   def handle_info({:interrupting, request}, state) do
-    Process.send_after(self(), {:grace_over, request}, state.grace)
+    facts = %{context: self(), request: request}
+    Telemetry.execute([:py, :context, :interrupt], %{count: 1}, facts)
+
+    if state.grace != :infinity,
+      do: Process.send_after(self(), {:grace_over, request}, state.grace)
+
     {:noreply, state}
   end
 
@@ -234,9 +268,12 @@ defmodule Py.Context do
   def handle_info(_other, state), do: {:noreply, state}
 
   @impl true
-  def terminate(_reason, %{abandoned?: true}), do: :ok
+  def terminate(reason, state) do
+    Look.ended(self(), reason)
+    unless state.abandoned?, do: close()
+  end
 
-  def terminate(_reason, _state) do
+  defp close do
     tag = make_ref()
 
     with :ok <- Native.context_close(self(), tag) do
@@ -245,13 +282,6 @@ defmodule Py.Context do
       after
         @close_timeout -> :ok
       end
-    end
-  end
-
-  defp local_info(pid) do
-    case Native.context_info(pid) do
-      {:ok, info} -> {:ok, info}
-      {:error, :not_found} -> {:error, %ContextError{reason: :closed}}
     end
   end
 
@@ -268,7 +298,7 @@ defmodule Py.Context do
       "Python code in the context #{inspect(self())} was interrupted and has not ended within " <>
         "#{state.grace} ms. The context is given up and its thread abandoned; a supervisor " <>
         "opens another one. Such code is in a call into C that does not return, or catches " <>
-        "every exception."
+        "every exception. #{Look.last(self())}"
     )
 
     :ok = Native.context_abandon(self())

@@ -16,7 +16,8 @@ defmodule Py.Native do
   @type format :: :term | :object | :json | :erlang
   @type kind ::
           :call
-          | {:spawn, leader :: pid}
+          | :timed_call
+          | {:spawn | :timed_spawn, leader :: pid}
           | {:task, leader :: pid, info :: term, timeout}
           | {:cast, leader :: pid, info :: term}
   @type ticket :: reference
@@ -30,6 +31,10 @@ defmodule Py.Native do
   @typedoc "Python's answer; a schedule asks the caller to run that function for the value"
   @type answer ::
           {:ok, term} | {:error, reason} | {:schedule, Py.Callback.target(), args :: list}
+
+  @typedoc "How long what was asked to be timed took, in nanoseconds, and where it ran"
+  @type times ::
+          {queue :: non_neg_integer, convert :: non_neg_integer, run :: non_neg_integer, pid}
 
   @typedoc "What a waiting caller may be told before the answer, in this order"
   @type interim ::
@@ -74,6 +79,22 @@ defmodule Py.Native do
   @doc "The pids of all contexts of this node that are open or about to be."
   @spec context_list() :: [pid]
   def context_list, do: :erlang.nif_error(:not_loaded)
+
+  @doc "Who asked for what runs there now, and what that is: an operation without its arguments."
+  @spec context_operation(pid) :: {caller :: pid, tuple | atom} | nil
+  def context_operation(_context), do: :erlang.nif_error(:not_loaded)
+
+  @doc "The Python stack there; the message is `{tag, {:ok, text} | :busy | :closed}`, if it comes."
+  @spec context_stack(pid, tag) :: :ok | :closed
+  def context_stack(_context, _tag), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Whether Python code is to report its spans."
+  @spec tracing_set(boolean) :: :ok
+  def tracing_set(_on), do: :erlang.nif_error(:not_loaded)
+
+  @doc "The level of Python's root loggers, by its number; `nil` leaves it to Python."
+  @spec log_level_set(non_neg_integer | nil) :: :ok
+  def log_level_set(_level), do: :erlang.nif_error(:not_loaded)
 
   @doc "Stops what runs there, whose caller is answered `:interrupted`."
   @spec context_interrupt(pid) :: :interrupting | :idle | {:error, :not_found}
@@ -143,10 +164,12 @@ defmodule Py.Native do
   kind `:call` after any number of interim ones; the request is stopped when nobody holds the
   ticket any more. `{:unopened, index}` asks to open that slot and to submit again; `:remote`
   says that the context lives on another node; `:ok` is all that a cast answers. The ticket of a
-  task is what its message `{:async_result, ticket, {:ok, value}}` has, and is held for it.
+  task is what its message `{:async_result, ticket, {:ok, value}}` has, and is held for it. With a
+  kind that is timed, the answer that a worker gives comes as `{:timed, times, answer}`.
   """
   @spec request_submit(target, op, scope, tag | nil, format, kind) ::
           answer
+          | {:timed, times, answer}
           | {:wait, ticket}
           | {:unopened, non_neg_integer}
           | :remote

@@ -227,6 +227,27 @@ defmodule Py.Options do
       default: nil,
       doc: "how many contexts the pool has. Default: the application's `num_contexts`"
     ],
+    level: [
+      verbs: [:logger],
+      type:
+        {:in, ~w(all debug info notice warning error critical alert emergency none)a ++ [nil]},
+      default: nil,
+      doc:
+        "a level of `Logger`, or `:all` or `:none`. Default: the level of `Logger`, below which " <>
+          "records are of no use"
+    ],
+    max_spans: [
+      verbs: [:tracer],
+      type: :pos_integer,
+      default: 10_000,
+      doc: "how many spans to keep; the oldest go first"
+    ],
+    telemetry: [
+      verbs: [:application],
+      type: {:in, [true, false]},
+      default: false,
+      doc: "whether calls emit events, see `Py.Telemetry`"
+    ],
     python: [
       verbs: [:application],
       type: :python,

@@ -5,7 +5,7 @@ defmodule Py.Request do
   # operation over and waits. Everything runs in the caller's own process; no other one stands in
   # between.
 
-  alias Py.{ContextError, ConversionError, Decoder, Error, Native, Object, Options}
+  alias Py.{ContextError, ConversionError, Decoder, Error, Native, Object, Options, Telemetry}
   alias Py.EventLoop.Tasks
   alias Py.Request.{Route, Spawned}
   alias Py.Stream.Push
@@ -24,7 +24,7 @@ defmodule Py.Request do
   end
 
   def call(module, function, args, [], format),
-    do: Route.route({:call, module, function, args, []}, nil, format, @timeout)
+    do: route({:call, module, function, args, []}, format)
 
   def call(module, function, args, opts, format) do
     options = Options.parse!(:call, opts)
@@ -34,7 +34,7 @@ defmodule Py.Request do
   @doc "Evaluates code to the value of its last expression."
   @spec eval(binary, map | keyword, keyword, Native.format()) :: result
   def eval(code, vars, opts, format \\ :term)
-  def eval(code, vars, [], format), do: Route.route({:eval, code, vars}, nil, format, @timeout)
+  def eval(code, vars, [], format), do: route({:eval, code, vars}, format)
 
   def eval(code, vars, opts, format),
     do: run({:eval, code, vars}, Options.parse!(:eval, opts), format)
@@ -131,8 +131,10 @@ defmodule Py.Request do
   @doc "The same with options."
   @spec object(Object.t(), Native.op(), map, Native.format()) :: result
   def object(object, op, options, format) do
-    object
-    |> Route.object(op, format(options, format), options.timeout)
+    format = format(options, format)
+
+    op
+    |> Telemetry.call(options.timeout, &Route.object(object, op, format, &1))
     |> decode(options)
   end
 
@@ -144,9 +146,16 @@ defmodule Py.Request do
   @doc "Runs an operation where its options say."
   @spec run(Native.op(), map, Native.format()) :: result
   def run(op, options, format) do
+    format = format(options, format)
+
     op
-    |> Route.run(options, format(options, format), options.timeout)
+    |> Telemetry.call(options.timeout, &Route.run(op, options, format, &1))
     |> decode(options)
+  end
+
+  # The same where no option is given.
+  defp route(op, format) do
+    Telemetry.call(op, @timeout, &Route.route(op, nil, format, &1))
   end
 
   @doc "Makes of a result what the option `as:` says."

@@ -30,6 +30,7 @@ from erlang._terms import Buffer, Fun, Pid, Port, Ref
 # asked for: this file runs at the start of every interpreter, and they cost more than the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from erlang._logging import setup_logging
     from erlang._loop import (
         ErlangEventLoop,
         EventLoopPolicy,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         state_keys,
         state_set,
     )
+    from erlang._trace import Span, trace
 
 __all__ = [
     "Atom",
@@ -63,6 +65,7 @@ __all__ = [
     "Port",
     "ProcessError",
     "Ref",
+    "Span",
     "SpawnedTask",
     "async_call",
     "atom",
@@ -77,6 +80,7 @@ __all__ = [
     "schedule_py",
     "self",
     "send",
+    "setup_logging",
     "sleep",
     "spawn_task",
     "state_clear",
@@ -86,6 +90,7 @@ __all__ = [
     "state_incr",
     "state_keys",
     "state_set",
+    "trace",
     "whereis",
 ]
 
@@ -93,12 +98,14 @@ _LATE = {
     "ErlangEventLoop": "_loop",
     "EventLoopPolicy": "_loop",
     "ExecutionMode": "_mode",
+    "Span": "_trace",
     "SpawnedTask": "_spawn",
     "async_call": "_loop",
     "execution_mode": "_mode",
     "install": "_loop",
     "new_event_loop": "_loop",
     "run": "_loop",
+    "setup_logging": "_logging",
     "spawn_task": "_spawn",
     "state_clear": "_state",
     "state_decr": "_state",
@@ -107,6 +114,7 @@ _LATE = {
     "state_incr": "_state",
     "state_keys": "_state",
     "state_set": "_state",
+    "trace": "_trace",
 }
 
 # Hidden from type checkers, which would otherwise accept every misspelt `erlang.name`.

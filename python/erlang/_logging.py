@@ -66,6 +66,26 @@ def install() -> None:
 
     basicConfig.__doc__ = basic_config.__doc__
     logging.basicConfig = basicConfig
+    follow()
+
+
+def follow() -> None:
+    """Give the root logger the level that ``Py.Logger`` has set, if it has."""
+    level = _erlang.log_level()
+    if level >= 0:
+        logging.getLogger().setLevel(level)
+
+
+def setup_logging(level: int | str | None = None, format: str | None = None) -> None:
+    """Send all that is logged in this interpreter to Elixir's Logger.
+
+    That happens by itself for code that configures nothing. This takes the place of what some
+    code has configured, and may set the level from which on records are sent, such as ``"INFO"``,
+    and their format.
+    """
+    options = {"level": level, "format": format}
+    given = {name: value for name, value in options.items() if value is not None}
+    logging.basicConfig(force=True, handlers=[_handler(plain=format is None)], **given)  # type: ignore[arg-type]
 
 
 def _handler(plain: bool) -> BeamHandler:

@@ -132,6 +132,14 @@ def _follow(spec: ModuleSpec) -> None:
     loader.exec_module = exec_module
 
 
+def log_level_changed() -> None:
+    """Follow a new level of ``Py.Logger``; what loads ``logging`` later finds it by itself."""
+    if "logging" in sys.modules:
+        from erlang import _logging
+
+        _logging.follow()
+
+
 def _connect_logging() -> None:
     from erlang import _logging
 

@@ -82,5 +82,15 @@ def execution_mode() -> str:
     return "free_threaded" if gil_enabled is not None and not gil_enabled() else "worker"
 
 
+def is_tracing() -> bool:
+    """Nobody is there to whom spans could be reported."""
+    return False
+
+
+def log_level() -> int:
+    """Nobody has set any."""
+    return -1
+
+
 def flush() -> None:
     """Nothing is kept back here."""

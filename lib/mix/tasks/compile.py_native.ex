@@ -11,7 +11,7 @@ defmodule Mix.Tasks.Compile.PyNative do
 
     * `priv/native/py_nif-<tag>.so`, one per Python version (`cp312`, `cp313t`)
     * `priv/native/py_loader.so`
-    * `priv/python/erlang`, a copy of the Python package
+    * `priv/python`, a copy of the Python package
 
   Nothing runs when no source has changed since the last build. `--force` asks cargo anyway,
   `mix clean` removes the results and leaves cargo's own cache.
@@ -36,8 +36,8 @@ defmodule Mix.Tasks.Compile.PyNative do
 
   @recursive true
   @products "priv/native"
-  @package "python/erlang"
-  @package_copy "priv/python/erlang"
+  @package "python"
+  @package_copy "priv/python"
 
   @impl true
   def run(args) do
@@ -91,8 +91,8 @@ defmodule Mix.Tasks.Compile.PyNative do
   # compiled files go by the hash of their source, since copying a release changes its time.
   defp compile_package(python) do
     suffix = python.version |> Tuple.to_list() |> Enum.take(2) |> Enum.join()
-    done = Path.wildcard("#{@package_copy}/__pycache__/*.cpython-#{suffix}*.pyc")
-    sources = Path.wildcard("#{@package_copy}/*.py")
+    done = Path.wildcard("#{@package_copy}/**/__pycache__/*.cpython-#{suffix}*.pyc")
+    sources = Path.wildcard("#{@package_copy}/**/*.py")
 
     if length(done) < length(sources) do
       args = ~w(-I -m compileall -q -f --invalidation-mode checked-hash) ++ [@package_copy]
@@ -168,13 +168,17 @@ defmodule Mix.Tasks.Compile.PyNative do
 
     changed = Enum.filter(wanted, &(read(@package, &1) != read(@package_copy, &1)))
     for file <- changed, do: replace(Path.join(@package, file), Path.join(@package_copy, file))
-    if changed != [], do: File.rm_rf!(Path.join(@package_copy, "__pycache__"))
+
+    if changed != [] do
+      for folder <- Path.wildcard("#{@package_copy}/**/__pycache__"), do: File.rm_rf!(folder)
+    end
 
     changed != [] or existing -- wanted != []
   end
 
   defp package_files(directory) do
-    for path <- Path.wildcard(directory <> "/**"),
+    for pattern <- ["*.py", "erlang/**"],
+        path <- Path.wildcard(Path.join(directory, pattern)),
         not String.contains?(path, "__pycache__") and File.regular?(path),
         do: Path.relative_to(path, directory)
   end

@@ -26,6 +26,7 @@ defmodule Py.Context.Remote do
   end
 
   def run(_context, _op, _format, {:task, _info, _timeout}), do: Tasks.remote()
+  def run(context, op, format, {:timed, timeout}), do: run(context, op, format, timeout)
 
   def run(context, op, format, :infinity),
     do: ask(context, {:request, op, format, :infinity, Process.group_leader()}, :infinity)

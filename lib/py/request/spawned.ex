@@ -4,11 +4,14 @@ defmodule Py.Request.Spawned do
   # Calls whose answer is fetched later. What is needed for that stays in the dictionary of the
   # process that made the call, so it goes when the process goes, and with it the ticket.
 
-  alias Py.{Callback, ContextError, Error, Native, Request}
+  alias Py.{Callback, ContextError, Error, Native, Request, Telemetry}
   alias Py.Request.{Route, Waiting}
   alias Py.Router.Extension
 
   @spawned :"$py_spawned"
+
+  # When it was, for those calls of whose end there will be an event.
+  @started :"$py_started"
 
   @unknown "this process has no such call to wait for: it has been awaited already, or another " <>
              "process made it"
@@ -17,6 +20,7 @@ defmodule Py.Request.Spawned do
   @spec start(Native.op(), map, Native.format()) :: reference
   def start(op, options, format) do
     tag = make_ref()
+    if Telemetry.calls?(), do: Process.put({@started, tag}, Telemetry.started(op))
     Process.put({@spawned, tag}, {submit(op, options, format, tag), op, options, format})
     tag
   end
@@ -35,7 +39,7 @@ defmodule Py.Request.Spawned do
 
       {state, op, options, format} ->
         options = if timeout, do: %{options | timeout: timeout}, else: options
-        result = fetch(state, tag, op, options, format)
+        result = state |> fetch(tag, op, options, format) |> told(tag, op)
         # Only now, as the ticket has to be held for as long as the answer is waited for.
         Process.delete({@spawned, tag})
         result
@@ -66,6 +70,11 @@ defmodule Py.Request.Spawned do
   @doc "What an answer that came as a message comes to."
   @spec settle(Native.answer() | {:done, Request.result()}, Native.op(), map, Native.format()) ::
           Request.result()
+  def settle({:timed, times, answer}, op, options, format) do
+    Telemetry.note(times)
+    settle(answer, op, options, format)
+  end
+
   def settle({:ok, _value} = ok, _op, options, _format), do: Request.decode(ok, options)
 
   def settle({:schedule, target, args}, _op, options, _format),
@@ -96,6 +105,13 @@ defmodule Py.Request.Spawned do
     end
   end
 
+  defp told(result, tag, op) do
+    case Process.delete({@started, tag}) do
+      nil -> result
+      start -> Telemetry.ended(op, start, result)
+    end
+  end
+
   defp fetch({:spawned, ticket}, tag, op, %{timeout: timeout} = options, format) do
     receive do
       {^tag, answer} -> settle(answer, op, options, format)
@@ -108,6 +124,7 @@ defmodule Py.Request.Spawned do
 
   defp expire(ticket, tag, op, options, format) do
     case Waiting.stop(ticket, tag) do
+      {:answered, {:timed, _times, {:ok, _value} = ok}} -> settle(ok, op, options, format)
       {:answered, {:ok, _value} = ok} -> settle(ok, op, options, format)
       {:answered, {:done, _result} = done} -> settle(done, op, options, format)
       {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> Waiting.timeout()

@@ -5,11 +5,12 @@ defmodule Py.Request.Waiting do
   # runs the callbacks of its request and writes its output. How the answer is waited for:
   #
   #   * `timeout` - in this call, so many milliseconds
+  #   * `{:timed, timeout}` - likewise, and `Py.Telemetry` is told how long it took
   #   * `{:spawn, tag}` - by `Py.Request.Spawned`, later; here only a ticket comes back
   #   * `{:task, info, timeout}` - by whoever gets the message; see `Py.EventLoop.Tasks`
   #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
 
-  alias Py.{Callback, ContextError, Native, Output, Request}
+  alias Py.{Callback, ContextError, Native, Output, Request, Telemetry}
   alias Py.Context.Remote
   alias Py.Encoder.Walk
   alias Py.EventLoop.Tasks
@@ -17,6 +18,7 @@ defmodule Py.Request.Waiting do
 
   @type how ::
           timeout
+          | {:timed, timeout}
           | {:spawn, Native.tag()}
           | {:task, info :: map, timeout}
           | {:cast, routed? :: boolean}
@@ -36,7 +38,8 @@ defmodule Py.Request.Waiting do
   @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), how) ::
           outcome | {:unopened, non_neg_integer} | :gone
   def submit(target, op, scope, format, {:spawn, tag} = how) do
-    kind = {:spawn, Process.group_leader()}
+    spawn = if Telemetry.calls?(), do: :timed_spawn, else: :spawn
+    kind = {spawn, Process.group_leader()}
 
     case Native.request_submit(target, op, scope, tag, format, kind) do
       {:wait, ticket} -> {:spawned, ticket}
@@ -62,11 +65,17 @@ defmodule Py.Request.Waiting do
     end
   end
 
-  def submit(target, op, scope, format, timeout) do
+  def submit(target, op, scope, format, {:timed, timeout}),
+    do: submit(target, op, scope, format, timeout, :timed_call)
+
+  def submit(target, op, scope, format, timeout),
+    do: submit(target, op, scope, format, timeout, :call)
+
+  defp submit(target, op, scope, format, timeout, kind) do
     # Made in the function that receives, so that the emulator skips all older messages.
     tag = make_ref()
 
-    case Native.request_submit(target, op, scope, tag, format, :call) do
+    case Native.request_submit(target, op, scope, tag, format, kind) do
       {:ok, _value} = ok ->
         ok
 
@@ -113,6 +122,11 @@ defmodule Py.Request.Waiting do
 
   ## What comes back at once
 
+  defp at_once({:timed, times, answer}, target, op, scope, format, how) do
+    Telemetry.note(times)
+    at_once(answer, target, op, scope, format, how)
+  end
+
   defp at_once({:ok, _value} = ok, _target, _op, _scope, _format, _how), do: ok
 
   defp at_once({:error, {:context, reason}}, target, _op, _scope, _format, _how)
@@ -150,6 +164,13 @@ defmodule Py.Request.Waiting do
       left(deadline) -> expire(ticket, tag)
     end
   end
+
+  defp heard({:timed, times, answer}, tag, ticket, deadline, request) do
+    Telemetry.note(times)
+    heard(answer, tag, ticket, deadline, request)
+  end
+
+  defp heard({:ok, _value} = ok, _tag, _ticket, _deadline, _request), do: ok
 
   defp heard({:error, reason}, _tag, _ticket, deadline, request),
     do: failed(reason, request, left(deadline))
@@ -215,6 +236,7 @@ defmodule Py.Request.Waiting do
   # late is ever left in the mailbox.
   defp expire(ticket, tag) do
     case stop(ticket, tag) do
+      {:answered, {:timed, _times, {:ok, _value} = ok}} -> ok
       {:answered, {:ok, _value} = ok} -> ok
       {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> timeout()
       {:answered, {:error, reason}} -> {:error, Request.exception(reason)}
@@ -235,7 +257,7 @@ defmodule Py.Request.Waiting do
   defp last(tag) do
     receive do
       {^tag, message} ->
-        if elem(message, 0) in [:ok, :error, :schedule, :done] do
+        if elem(message, 0) in [:ok, :error, :schedule, :done, :timed] do
           message
         else
           late(message)

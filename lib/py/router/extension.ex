@@ -7,7 +7,7 @@ defmodule Py.Router.Extension do
 
   require Logger
 
-  alias Py.{Error, Native}
+  alias Py.{Error, Native, Telemetry}
   alias Py.Router.{Pool, Registrations}
 
   # What the ImportError says, and who was seen to say it.
@@ -87,6 +87,8 @@ defmodule Py.Router.Extension do
   defp remember(op, error) do
     with package when is_binary(package) <- culprit(op, error),
          :new <- Registrations.add_new(package, :worker) do
+      Telemetry.execute([:py, :router, :moved], %{count: 1}, %{package: package, pool: :worker})
+
       Logger.notice(
         "The Python package #{package}, or one that it needs, cannot be loaded in a " <>
           "sub-interpreter. From now on it runs in the pool :worker; nothing needs to be done. " <>

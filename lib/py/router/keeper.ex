@@ -8,7 +8,8 @@ defmodule Py.Router.Keeper do
   # It drains them when it stops, in its own good time.
   use GenServer, shutdown: :infinity
 
-  alias Py.{Context, ContextError, Options}
+  alias Py.{Context, ContextError, Options, Telemetry}
+  alias Py.Context.Look
   alias Py.Router.{Drain, Pool}
 
   @doc false
@@ -81,7 +82,9 @@ defmodule Py.Router.Keeper do
   end
 
   @impl true
-  def handle_info({:DOWN, _monitor, :process, context, _reason}, state) do
+  def handle_info({:DOWN, _monitor, :process, context, reason}, state) do
+    # Any other end a context tells of itself.
+    if reason == :killed, do: Look.ended(context, reason)
     state |> list() |> Enum.map(&if(&1 != context, do: &1)) |> publish(state)
     {:noreply, state}
   end
@@ -161,7 +164,12 @@ defmodule Py.Router.Keeper do
         do: {index, context}
   end
 
-  defp publish(list, state), do: Pool.publish(state.name, List.to_tuple(list))
+  defp publish(list, state) do
+    Pool.publish(state.name, List.to_tuple(list))
+    sizes = %{size: length(list), open: Enum.count(list, & &1)}
+    Telemetry.execute([:py, :pool, :slots], sizes, %{pool: state.name})
+  end
+
   defp list(state), do: Tuple.to_list(Pool.slots(state.name) || {})
   defp size(state), do: tuple_size(Pool.slots(state.name) || {})
 

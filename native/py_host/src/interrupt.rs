@@ -55,6 +55,8 @@ pub(crate) struct Interrupts {
     announced: AtomicBool,
     /// The last job that was interrupted.
     interrupted: AtomicU64,
+    /// Somebody is looking at what runs; see `look`.
+    pub(crate) looking: AtomicBool,
 }
 
 impl Interrupts {
@@ -175,7 +177,7 @@ impl Context {
 
     /// Runs `work` in this context's interpreter, with the thread of its worker. False once that
     /// can no longer be.
-    fn attached(&self, work: impl for<'py> FnOnce(c_long, Attached<'py>)) -> bool {
+    pub(crate) fn attached(&self, work: impl for<'py> FnOnce(c_long, Attached<'py>)) -> bool {
         let target = self.interrupts.target.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Target { interpreter, thread }) = *target else {
             return false;

@@ -22,6 +22,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The request that runs there.
+    pub fn current(&self) -> Option<Arc<Ticket>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Says what runs; answers with what ran before.
     pub fn set_current(&self, ticket: Option<Arc<Ticket>>) -> Option<Arc<Ticket>> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use py_host::{guest, Attached, Innermost, Worker};
 
@@ -79,6 +79,13 @@ pub fn here<'c>() -> Option<&'c Current<'c>> {
     (!current.is_null()).then(|| unsafe { &*current.cast() })
 }
 
+/// The arguments of the request at hand have become Python's.
+pub fn converted() {
+    let request = here().and_then(|current| current.request);
+    let times = request.and_then(|ticket| ticket.address.times.as_ref());
+    times.inspect(|times| times.converted());
+}
+
 /// Gives a function of `_erlang` what it needs to speak for the thread that calls it: a converter
 /// and, on a worker's thread, the request at hand. `None` if this interpreter's contexts are all
 /// closed.
@@ -109,7 +116,7 @@ pub fn ticket(converter: &Converter<'_>, current: Option<&Current<'_>>) -> Optio
     }
     match current.and_then(|current| current.request) {
         Some(ticket) => Some(Arc::clone(ticket)),
-        None => converter.entry.current.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        None => converter.entry.current(),
     }
 }
 

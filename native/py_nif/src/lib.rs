@@ -19,6 +19,7 @@ mod local;
 mod message;
 mod nifs;
 mod object;
+mod observe;
 mod ops;
 mod output;
 mod reactor;
@@ -27,5 +28,6 @@ mod request;
 mod state;
 mod task;
 mod terms;
+mod times;
 
 rustler::init!("Elixir.Py.Native");

@@ -26,6 +26,7 @@ use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
 use crate::contexts::Entry;
 use crate::terms::{self, TermStore, Tuple};
+use crate::times::Times;
 use crate::{atoms, attendant, task};
 
 const QUEUED: u8 = 0;
@@ -60,6 +61,8 @@ pub struct Address {
     pub tag: ErlNifTerm,
     pub caller: LocalPid,
     pub kind: Kind,
+    /// Kept for those who ask how long all took.
+    pub times: Option<Times>,
 }
 
 pub enum Kind {
@@ -134,6 +137,7 @@ impl Ticket {
     /// The worker's first step, and again when it goes on with a request that it has put back;
     /// false if the request was cancelled.
     pub fn start(&self) -> bool {
+        self.address.times.as_ref().inspect(|times| times.started());
         self.advance(|phase| (phase != CANCELLED).then_some(RUNNING)).is_ok()
     }
 

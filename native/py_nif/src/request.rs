@@ -228,6 +228,7 @@ impl Request {
         outcome: Outcome<'py, Object<'py>>,
         current: Option<&Current<'_>>,
     ) {
+        self.ticket.address.times.as_ref().inspect(|times| times.ran());
         let flush = || {
             if let Some(current) = current {
                 output::flush(current);
@@ -237,7 +238,11 @@ impl Request {
         attendant::settle(converter, &self.ticket);
         let answer = Answer::new(|env| {
             let encoded = outcome.and_then(|value| self.encode(env, converter, value));
-            encoded.unwrap_or_else(|failure| failure.encode(env, converter))
+            let answer = encoded.unwrap_or_else(|failure| failure.encode(env, converter));
+            match &self.ticket.address.times {
+                Some(times) => times.encode(env, &self.ticket.entry.pid, answer),
+                None => answer,
+            }
         });
         // What the conversion has printed.
         flush();

@@ -23,6 +23,8 @@ use std::{io, ptr};
 use py_host::{Attached, Mode, Object, Raised};
 use pyo3_ffi as ffi;
 
+use crate::observe;
+
 pub const NAME: &CStr = c"_erlang";
 
 /// Python's entry point, through the table of built-in modules.
@@ -48,7 +50,7 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-static METHODS: Methods<23> = Methods([
+static METHODS: Methods<25> = Methods([
     method(c"execution_mode", execution_mode, ffi::METH_NOARGS),
     method(c"is_multi_phase", is_multi_phase, ffi::METH_VARARGS),
     method(c"import_in_main", import_in_main, ffi::METH_O),
@@ -71,6 +73,8 @@ static METHODS: Methods<23> = Methods([
     method(c"state_add", state::add, ffi::METH_VARARGS),
     method(c"state_keys", state::keys, ffi::METH_NOARGS),
     method(c"state_clear", state::clear, ffi::METH_NOARGS),
+    method(c"is_tracing", is_tracing, ffi::METH_NOARGS),
+    method(c"log_level", log_level, ffi::METH_NOARGS),
     ffi::PyMethodDef::zeroed(),
 ]);
 
@@ -102,6 +106,24 @@ unsafe extern "C" fn execution_mode(
     let name = mode.map_or("worker", |mode| mode.row().execution_mode);
     // SAFETY: CPython calls us attached; the text is copied.
     unsafe { ffi::PyUnicode_FromStringAndSize(name.as_ptr().cast(), name.len() as ffi::Py_ssize_t) }
+}
+
+/// Are spans wanted?
+unsafe extern "C" fn is_tracing(
+    _module: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached.
+    unsafe { ffi::PyBool_FromLong(observe::is_tracing().into()) }
+}
+
+/// The level that `Py.Logger` has set, or -1.
+unsafe extern "C" fn log_level(
+    _module: *mut ffi::PyObject,
+    _none: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached.
+    unsafe { ffi::PyLong_FromLong(observe::log_level().into()) }
 }
 
 /// For `erlang._isolation`; see `py_host::extension`.

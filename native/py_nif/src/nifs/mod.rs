@@ -5,6 +5,7 @@
 
 mod channel;
 mod context;
+mod observe;
 mod reactor;
 mod request;
 pub mod runtime;

@@ -15,6 +15,7 @@ use crate::object::{self, NamespaceRef};
 use crate::reply::{Address, Cancelled, Kind, Ticket, TicketRef};
 use crate::request::{Format, Request, Scope};
 use crate::terms::{TermStore, Tuple};
+use crate::times::Times;
 
 /// How long a submitter waits at the slot, on its scheduler, when the worker is awake. Most short
 /// calls are done by then, and neither of the two has to be woken.
@@ -50,7 +51,7 @@ fn request_submit<'a>(
     };
     let mut store = TermStore::new();
     let (op, tag) = (store.keep(op), store.keep(tag));
-    let kind = parse_kind(kind, &mut store)?;
+    let (kind, is_timed) = parse_kind(kind, &mut store)?;
     let is_cast = matches!(kind, Kind::Cast { .. });
     // Only a caller that waits can be in the middle of a callback.
     let nested = nested.filter(|_| matches!(kind, Kind::Call));
@@ -59,7 +60,8 @@ fn request_submit<'a>(
             Some(nested) => nested.is_hot(),
             None => entry.context.is_hot() && entry.context.waiting() < SHORT_QUEUE,
         };
-    let address = Address { store, op, tag, caller: env.pid(), kind };
+    let times = is_timed.then(Times::default);
+    let address = Address { store, op, tag, caller: env.pid(), kind, times };
     let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
     let erlang = format == Format::Erlang;
     let ticket = Ticket::new(Arc::clone(&entry), address, erlang, !waits);
@@ -187,20 +189,28 @@ fn load(entry: &Entry) -> (bool, usize) {
     (entry.context.busy() >= LONG, entry.context.waiting())
 }
 
-/// `call`, `{spawn, Leader}`, `{cast, Leader, Info}` or `{task, Leader, Info, Timeout}`.
-fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<Kind> {
-    if kind.as_c_arg() == atoms::call().as_c_arg() {
-        return Ok(Kind::Call);
+/// `call`, `{spawn, Leader}`, `{cast, Leader, Info}` or `{task, Leader, Info, Timeout}`; with `timed_call` and `timed_spawn`, the
+/// answer is to say how long all took.
+fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<(Kind, bool)> {
+    let is = |term: Term<'_>, atom: Atom| term.as_c_arg() == atom.as_c_arg();
+    if is(kind, atoms::call()) || is(kind, atoms::timed_call()) {
+        return Ok((Kind::Call, is(kind, atoms::timed_call())));
     }
     let parts = Tuple::of(kind).ok_or(rustler::Error::BadArg)?;
     match parts.len() {
-        2 => Ok(Kind::Spawn { leader: store.keep(parts.at(1)) }),
-        3 => Ok(Kind::Cast { leader: store.keep(parts.at(1)), info: store.keep(parts.at(2)) }),
-        4 => Ok(Kind::Task {
-            leader: store.keep(parts.at(1)),
-            info: store.keep(parts.at(2)),
-            timeout: parts.at(3).decode().ok().map(Duration::from_millis),
-        }),
+        2 => {
+            let kind = Kind::Spawn { leader: store.keep(parts.at(1)) };
+            Ok((kind, is(parts.at(0), atoms::timed_spawn())))
+        }
+        3 => {
+            let (leader, info) = (store.keep(parts.at(1)), store.keep(parts.at(2)));
+            Ok((Kind::Cast { leader, info }, false))
+        }
+        4 => {
+            let (leader, info) = (store.keep(parts.at(1)), store.keep(parts.at(2)));
+            let timeout = parts.at(3).decode().ok().map(Duration::from_millis);
+            Ok((Kind::Task { leader, info, timeout }, false))
+        }
         _ => Err(rustler::Error::BadArg),
     }
 }

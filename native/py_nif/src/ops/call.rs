@@ -6,6 +6,7 @@ use rustler::{Binary, Term};
 
 use crate::atoms;
 use crate::convert::{self, atom_text, Converter};
+use crate::current;
 use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
 
@@ -23,6 +24,7 @@ pub fn call<'py>(
     } else {
         attribute(converter, import(converter, module)?, function)?
     };
+    current::converted();
     Ok(callable.call(&args, kwargs.as_ref())?)
 }
 
@@ -33,7 +35,9 @@ pub fn call_object<'py>(
     kwargs: Term<'_>,
 ) -> Outcome<'py, Object<'py>> {
     let (args, kwargs) = arguments(converter, args, kwargs)?;
-    Ok(convert::to_python(converter, object)?.call(&args, kwargs.as_ref())?)
+    let object = convert::to_python(converter, object)?;
+    current::converted();
+    Ok(object.call(&args, kwargs.as_ref())?)
 }
 
 pub fn call_method<'py>(
@@ -45,7 +49,9 @@ pub fn call_method<'py>(
 ) -> Outcome<'py, Object<'py>> {
     let (args, kwargs) = arguments(converter, args, kwargs)?;
     let object = convert::to_python(converter, object)?;
-    Ok(attribute(converter, object, method)?.call(&args, kwargs.as_ref())?)
+    let method = attribute(converter, object, method)?;
+    current::converted();
+    Ok(method.call(&args, kwargs.as_ref())?)
 }
 
 /// The module of that name, imported if it has not been, and waited for if another thread is

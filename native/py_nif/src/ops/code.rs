@@ -5,6 +5,7 @@ use pyo3_ffi as ffi;
 use rustler::{Binary, Term};
 
 use crate::convert::{self, Converter};
+use crate::current;
 use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
 
@@ -28,6 +29,7 @@ pub fn eval<'py>(
             }
         }
     }
+    current::converted();
     // SAFETY: `compile_eval` returns a pair, and `compiled` keeps its items alive.
     let (body, last) = unsafe {
         let item = |index| {

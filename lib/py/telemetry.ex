@@ -1,0 +1,193 @@
+defmodule Py.Telemetry do
+  @moduledoc """
+  Events for `:telemetry`, where that library is loaded.
+
+  ## Calls
+
+  These come only after `enable/0`, or with `config :erlang_python, telemetry: true`: a call takes
+  about a microsecond, and to look for handlers would take a good part of another one.
+
+    * `[:py, :call, :start]` - `:monotonic_time`, `:system_time`
+    * `[:py, :call, :stop]` - `:duration`, from the caller's point of view, and what is known of
+      it: `:queue` (waiting for the Python thread), `:convert` (arguments and result), `:run`
+      (in Python). All four are in native time units
+    * `[:py, :call, :exception]` - the same, for a call that answers with an error
+
+  Their metadata has `:kind` (`:call`, `:eval`, `:exec` or another operation) and, for a call,
+  `:module` and `:function`. At the end there are also `:context`, the pid of the context that ran
+  it, or `nil` if none did, and after an error `:kind_of_error` (`:error`), `:reason` (the
+  exception) and `:stacktrace`. A spawned call ends when it is awaited; a cast has no end and
+  is left out. The events come from the process that calls.
+
+  ## Contexts and pools
+
+    * `[:py, :context, :start]` - `:duration` (native) of opening it; metadata `:context`, `:name`,
+      `:mode`
+    * `[:py, :context, :stop]` - `:served` (requests); metadata `:context`, `:reason`
+    * `[:py, :context, :crash]` - the same for a reason that is none of `:normal` and `:shutdown`;
+      for one that was killed, if it is in a pool
+    * `[:py, :context, :interrupt]` - `:count`, 1; metadata `:context`, `:request`: somebody has
+      begun to stop what runs there
+    * `[:py, :pool, :slots]` - `:size`, `:open`; metadata `:pool`: contexts have come or gone
+    * `[:py, :router, :moved]` - `:count`, 1; metadata `:package`, `:pool`: an extension turned
+      out to need the pool `:worker`
+    * `[:py, :span]` - `:duration_us`; metadata as in `t:Py.Tracer.span/0`
+
+  ## Polled
+
+  `measure/0` emits what is a state and not an event. It is made for `:telemetry_poller`:
+
+      {:telemetry_poller, measurements: [{Py.Telemetry, :measure, []}], period: 10_000}
+
+    * `[:py, :pool, :status]` - `:size`, `:open`, `:busy`, `:queue`; metadata `:pool`
+    * `[:py, :runtime, :status]` - `:open_contexts`, `:abandoned_threads`,
+      `:abandoned_interpreters`
+
+  ## Example
+
+      :telemetry.attach("slow", [:py, :call, :stop], fn _event, times, call, _config ->
+        ms = System.convert_time_unit(times.duration, :native, :millisecond)
+        if ms > 100, do: Logger.warning("\#{inspect(call)} took \#{ms} ms")
+      end, nil)
+
+      Py.Telemetry.enable()
+
+  """
+
+  alias Py.{Native, Options}
+  alias Py.Request.Waiting
+  alias Py.Router.Pool
+
+  @compile {:no_warn_undefined, :telemetry}
+
+  # Read by every call.
+  @calls {__MODULE__, :calls}
+
+  # What the native side says about the request that this process waits for.
+  @times :"$py_times"
+
+  @doc """
+  Has events emitted for calls.
+
+      iex> Py.Telemetry.enable()
+      :ok
+      iex> Py.Telemetry.disable()
+      :ok
+
+  """
+  @spec enable() :: :ok
+  def enable, do: :persistent_term.put(@calls, true)
+
+  @doc """
+  Emits no more events for calls.
+
+      iex> Py.Telemetry.disable()
+      :ok
+
+  """
+  @spec disable() :: :ok
+  def disable, do: :persistent_term.put(@calls, false)
+
+  @doc """
+  Emits the state of all pools and of the runtime.
+
+      iex> Py.Telemetry.measure()
+      :ok
+
+  """
+  @spec measure() :: :ok
+  def measure do
+    for name <- Pool.names(),
+        do: execute([:py, :pool, :status], Pool.info(name), %{pool: name})
+
+    info = Native.runtime_info()
+
+    execute([:py, :runtime, :status], %{
+      open_contexts: info.contexts,
+      abandoned_threads: info.abandoned_threads,
+      abandoned_interpreters: info.abandoned_interpreters
+    })
+  end
+
+  ## What others tell
+
+  @doc false
+  # When the application starts.
+  @spec setup() :: :ok
+  def setup, do: if(Options.env(:telemetry), do: enable(), else: disable())
+
+  @doc false
+  @spec calls?() :: boolean
+  def calls?, do: :persistent_term.get(@calls, false)
+
+  @doc false
+  # Emits an event that is so rare that the cost of a look for handlers does not count.
+  @spec execute([atom], map, map) :: :ok
+  def execute(event, measurements, metadata \\ %{}) do
+    if Code.ensure_loaded?(:telemetry), do: :telemetry.execute(event, measurements, metadata)
+    :ok
+  end
+
+  @doc false
+  # Runs a request; where somebody wants to know, between two events, and told to wait in a way
+  # that keeps the time.
+  @spec call(Native.op(), timeout, (Waiting.how() -> Waiting.outcome())) :: Waiting.outcome()
+  def call(op, timeout, request) do
+    if calls?() do
+      start = started(op)
+      ended(op, start, request.({:timed, timeout}))
+    else
+      request.(timeout)
+    end
+  end
+
+  @doc false
+  @spec started(Native.op()) :: integer
+  def started(op) do
+    start = System.monotonic_time()
+    times = %{monotonic_time: start, system_time: System.system_time()}
+    execute([:py, :call, :start], times, metadata(op))
+    start
+  end
+
+  @doc false
+  @spec ended(Native.op(), integer, result) :: result when result: Py.Request.result()
+  def ended(op, start, result) do
+    {queue, convert, run, context} = Process.delete(@times) || {0, 0, 0, nil}
+
+    times = %{
+      duration: System.monotonic_time() - start,
+      queue: native(queue),
+      convert: native(convert),
+      run: native(run)
+    }
+
+    metadata = Map.put(metadata(op), :context, context)
+
+    case result do
+      {:error, error} ->
+        failure = %{kind_of_error: :error, reason: error, stacktrace: []}
+        execute([:py, :call, :exception], times, Map.merge(metadata, failure))
+
+      _value ->
+        execute([:py, :call, :stop], times, metadata)
+    end
+
+    result
+  end
+
+  @doc false
+  # An answer says how long it took; the event that follows has it.
+  @spec note(Native.times()) :: term
+  def note(times), do: Process.put(@times, times)
+
+  defp native(nanoseconds), do: System.convert_time_unit(nanoseconds, :nanosecond, :native)
+
+  defp metadata({:call, module, function, _args, _kwargs}),
+    do: %{kind: :call, module: to_string(module), function: to_string(function)}
+
+  defp metadata({:call_method, object, method, _args, _kwargs}),
+    do: %{kind: :call_method, module: object.type, function: to_string(method)}
+
+  defp metadata(op), do: %{kind: elem(op, 0)}
+end
