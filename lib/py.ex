@@ -36,7 +36,7 @@ defmodule Py do
   your own, supervised by `Py.Context`.
   """
 
-  alias Py.{Buffer, JSON, Mode, Native, Object, Options, Request, Router, Runtime}
+  alias Py.{Buffer, JSON, Mistake, Mode, Native, Object, Options, Request, Router, Runtime}
   alias Py.Callback.Registry
 
   @typedoc "Where to run: a context's pid or registered name, or a 1-based place in the pool"
@@ -70,7 +70,7 @@ defmodule Py do
 
   """
   @spec call(atom | binary | Object.t(), atom | binary, list, keyword) :: result
-  def call(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+  def call(module_or_object, function, args \\ [], opts \\ []),
     do: Request.call(module_or_object, function, args, opts)
 
   @doc """
@@ -96,7 +96,7 @@ defmodule Py do
 
   """
   @spec eval(binary, map | keyword, keyword) :: result
-  def eval(code, vars \\ %{}, opts \\ []) when is_binary(code),
+  def eval(code, vars \\ %{}, opts \\ []),
     do: Request.eval(code, vars, opts)
 
   @doc """
@@ -116,7 +116,7 @@ defmodule Py do
 
   """
   @spec exec(binary, keyword) :: :ok | {:error, Exception.t()}
-  def exec(code, opts \\ []) when is_binary(code), do: Request.exec(code, opts)
+  def exec(code, opts \\ []), do: Request.exec(code, opts)
 
   @doc """
   Like `call/4`, but answers with the value and raises the error.
@@ -175,6 +175,7 @@ defmodule Py do
   @spec register_function(atom | binary, fun) :: :ok | {:error, Exception.t()}
   def register_function(name, fun) when is_function(fun, 1), do: Registry.add(name, {:list, fun})
   def register_function(name, fun) when is_function(fun), do: Registry.add(name, {:applied, fun})
+  def register_function(_name, other), do: Mistake.function!(other)
 
   @doc """
   Makes a function of a module callable from Python; it is applied to the arguments.
@@ -190,6 +191,8 @@ defmodule Py do
   @spec register_function(atom | binary, module, atom) :: :ok | {:error, Exception.t()}
   def register_function(name, module, function) when is_atom(module) and is_atom(function),
     do: Registry.add(name, {module, function})
+
+  def register_function(_name, module, function), do: Mistake.function!({module, function})
 
   @doc """
   Undoes `register_function/2`.
@@ -221,6 +224,9 @@ defmodule Py do
   def with(%Object{} = object, fun) when is_function(fun, 1),
     do: Object.Manager.run(object, fun)
 
+  def with(%Object{}, other), do: Mistake.manager!(other)
+  def with(other, _fun), do: Mistake.object!(other)
+
   ## Values
 
   @doc """
@@ -232,6 +238,7 @@ defmodule Py do
   """
   @spec bytes(binary) :: {:bytes, binary}
   def bytes(binary) when is_binary(binary), do: {:bytes, binary}
+  def bytes(other), do: Mistake.binary!(other)
 
   @doc """
   A binary that Python reads in place, without a copy. See `Py.Buffer`.

@@ -513,6 +513,8 @@ defmodule FacadeTest do
     :ok = :py_channel.send(channel, "first")
     assert Task.await(task) == {:ok, :none}
     :py_context.stop(context)
+  end
+
   test "logs and traces" do
     assert :py.configure_logging(%{level: :info}) == :ok
     assert :py.configure_logging(level: :warning) == :ok

@@ -44,7 +44,7 @@ defmodule PyTest do
   end
 
   test "what is not Python code is refused at the door" do
-    assert_raise FunctionClauseError, fn -> Py.eval(:code) end
-    assert_raise FunctionClauseError, fn -> Py.call(:math, :sqrt, 16) end
+    assert_raise ArgumentError, fn -> Py.eval(:code) end
+    assert_raise ArgumentError, fn -> Py.call(:math, :sqrt, 16) end
   end
 end

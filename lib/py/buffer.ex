@@ -30,4 +30,5 @@ defmodule Py.Buffer do
   """
   @spec new(binary) :: t
   def new(binary) when is_binary(binary), do: %__MODULE__{binary: binary}
+  def new(other), do: Py.Mistake.binary!(other)
 end

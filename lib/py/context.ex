@@ -30,7 +30,7 @@ defmodule Py.Context do
   require Logger
 
   alias Py.Context.{Look, Preparation, Remote}
-  alias Py.{ContextError, Mode, Native, Options, Request, StartError, Telemetry}
+  alias Py.{ContextError, Mistake, Mode, Native, Options, Request, StartError, Telemetry}
 
   @typedoc "A pid, here or on another node, or a registered name"
   @type context :: GenServer.server()
@@ -150,7 +150,7 @@ defmodule Py.Context do
   """
   @spec info(context) :: {:ok, map} | {:error, ContextError.t()}
   def info(context) do
-    case GenServer.whereis(context) do
+    case whereis(context) do
       pid when is_pid(pid) and node(pid) == node() -> Look.info(pid)
       nil -> {:error, %ContextError{reason: :not_found}}
       remote -> Remote.ask(remote, :info)
@@ -168,7 +168,7 @@ defmodule Py.Context do
   """
   @spec interrupt(context) :: :ok | {:error, ContextError.t()}
   def interrupt(context) do
-    case GenServer.whereis(context) do
+    case whereis(context) do
       pid when is_pid(pid) and node(pid) == node() -> local_interrupt(pid)
       nil -> {:error, %ContextError{reason: :not_found}}
       remote -> Remote.ask(remote, :interrupt)
@@ -187,7 +187,7 @@ defmodule Py.Context do
   """
   @spec stacktrace(context, pos_integer) :: {:ok, String.t()} | {:error, ContextError.t()}
   def stacktrace(context, timeout \\ 1_000) do
-    case GenServer.whereis(context) do
+    case whereis(context) do
       pid when is_pid(pid) and node(pid) == node() -> Look.stack(pid, timeout)
       nil -> {:error, %ContextError{reason: :not_found}}
       remote -> Remote.ask(remote, {:stacktrace, timeout})
@@ -291,6 +291,11 @@ defmodule Py.Context do
       _interrupting_or_idle -> :ok
     end
   end
+
+  defp whereis(context) when is_pid(context) or is_atom(context) or is_tuple(context),
+    do: GenServer.whereis(context)
+
+  defp whereis(other), do: Mistake.context!(other)
 
   # Its thread cannot be ended from outside, only left to itself.
   defp abandon(state) do

@@ -38,9 +38,17 @@ defmodule Py.ContextError do
   def message(%__MODULE__{details: details}) when is_binary(details), do: details
   def message(%__MODULE__{reason: reason}), do: sentence(reason)
 
-  defp sentence(:closed), do: "the context is closed"
-  defp sentence(:busy), do: "the context has as many requests waiting as its queue holds"
-  defp sentence(:timeout), do: "the answer did not come in time"
+  defp sentence(:closed) do
+    "the context is closed; if a supervisor has replaced it, the new one has another pid and is " <>
+      "found by name, as in Py.Context.start_link(name: MyApp.Python)"
+  end
+
+  defp sentence(:busy) do
+    "the context has as many requests waiting as its queue holds; try again later, or give it a " <>
+      "longer one (max_queue:), or its pool more contexts"
+  end
+
+  defp sentence(:timeout), do: "the answer did not come in time, which the option timeout: sets"
   defp sentence(:interrupted), do: "the running code was interrupted"
   defp sentence(:out_of_memory), do: "there is not enough memory for the request or its answer"
   defp sentence(:would_deadlock), do: "the request would wait for itself"

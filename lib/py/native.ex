@@ -3,11 +3,13 @@ defmodule Py.Native do
 
   # The NIFs, each named noun_verb. All of them return at once: what takes longer answers later
   # with one message `{tag, answer}` to the process that asked. `Py.Runtime` loads them once per
-  # VM; before that every one raises `:not_loaded`.
+  # VM; before that every one raises a `Py.StartError`.
   #
   # What Python says while nobody waits for it goes to the process registered as `Py.Attendant`,
   # which lists those messages. A context's own process is told `{:interrupting, id}` when one of
   # its requests is about to be stopped.
+
+  @not_started %Py.StartError{reason: :not_started}
 
   @type tag :: reference
   @type slots :: tuple
@@ -58,104 +60,104 @@ defmodule Py.Native do
 
   @doc "Initialises Python; the message is `{tag, :ok | {:error, text}}`. Twice is once."
   @spec runtime_start(config :: map, tag) :: :ok
-  def runtime_start(_config, _tag), do: :erlang.nif_error(:not_loaded)
+  def runtime_start(_config, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "What this library knows about its Python and about the contexts open now."
   @spec runtime_info() :: map
-  def runtime_info, do: :erlang.nif_error(:not_loaded)
+  def runtime_info, do: :erlang.nif_error(@not_started)
 
   @doc "Makes the calling process a context; the message is `{tag, :ok | {:error, text}}`."
   @spec context_open(mode :: atom, config :: map, tag) :: :ok
-  def context_open(_mode, _config, _tag), do: :erlang.nif_error(:not_loaded)
+  def context_open(_mode, _config, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "Closes the context of that process; the message is `{tag, :closed}`."
   @spec context_close(pid, tag) :: :ok | {:error, :not_found}
-  def context_close(_context, _tag), do: :erlang.nif_error(:not_loaded)
+  def context_close(_context, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "Mode, interpreter and counters of the context of that process."
   @spec context_info(pid) :: {:ok, map} | {:error, :not_found}
-  def context_info(_context), do: :erlang.nif_error(:not_loaded)
+  def context_info(_context), do: :erlang.nif_error(@not_started)
 
   @doc "The pids of all contexts of this node that are open or about to be."
   @spec context_list() :: [pid]
-  def context_list, do: :erlang.nif_error(:not_loaded)
+  def context_list, do: :erlang.nif_error(@not_started)
 
   @doc "Who asked for what runs there now, and what that is: an operation without its arguments."
   @spec context_operation(pid) :: {caller :: pid, tuple | atom} | nil
-  def context_operation(_context), do: :erlang.nif_error(:not_loaded)
+  def context_operation(_context), do: :erlang.nif_error(@not_started)
 
   @doc "The Python stack there; the message is `{tag, {:ok, text} | :busy | :closed}`, if it comes."
   @spec context_stack(pid, tag) :: :ok | :closed
-  def context_stack(_context, _tag), do: :erlang.nif_error(:not_loaded)
+  def context_stack(_context, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "Whether Python code is to report its spans."
   @spec tracing_set(boolean) :: :ok
-  def tracing_set(_on), do: :erlang.nif_error(:not_loaded)
+  def tracing_set(_on), do: :erlang.nif_error(@not_started)
 
   @doc "The level of Python's root loggers, by its number; `nil` leaves it to Python."
   @spec log_level_set(non_neg_integer | nil) :: :ok
-  def log_level_set(_level), do: :erlang.nif_error(:not_loaded)
+  def log_level_set(_level), do: :erlang.nif_error(@not_started)
 
   @doc "Stops what runs there, whose caller is answered `:interrupted`."
   @spec context_interrupt(pid) :: :interrupting | :idle | {:error, :not_found}
-  def context_interrupt(_context), do: :erlang.nif_error(:not_loaded)
+  def context_interrupt(_context), do: :erlang.nif_error(@not_started)
 
   @doc "Closes a context without waiting, and counts its thread as abandoned until that ends."
   @spec context_abandon(pid) :: :ok
-  def context_abandon(_context), do: :erlang.nif_error(:not_loaded)
+  def context_abandon(_context), do: :erlang.nif_error(@not_started)
 
   @doc "Makes the calling process a reactor."
   @spec reactor_open(config :: map) :: :ok | {:error, :inet.posix()}
-  def reactor_open(_config), do: :erlang.nif_error(:not_loaded)
+  def reactor_open(_config), do: :erlang.nif_error(@not_started)
 
   @doc "Hands a descriptor to the reactor of that process, or to the least busy shared one."
   @spec reactor_handoff(pid | :any | nil, fd :: integer, info :: term) ::
           :ok | {:error, Py.Reactor.reason()}
-  def reactor_handoff(_reactor, _fd, _info), do: :erlang.nif_error(:not_loaded)
+  def reactor_handoff(_reactor, _fd, _info), do: :erlang.nif_error(@not_started)
 
   @doc "Counters of the reactor of that process."
   @spec reactor_stats(pid) :: {:ok, map} | {:error, :closed}
-  def reactor_stats(_reactor), do: :erlang.nif_error(:not_loaded)
+  def reactor_stats(_reactor), do: :erlang.nif_error(@not_started)
 
   @doc "Stops the reactor of that process; the request in which it runs then ends."
   @spec reactor_close(pid) :: :ok
-  def reactor_close(_reactor), do: :erlang.nif_error(:not_loaded)
+  def reactor_close(_reactor), do: :erlang.nif_error(@not_started)
 
   @doc "Another descriptor for the same file."
   @spec fd_duplicate(fd :: integer) :: {:ok, non_neg_integer} | {:error, :inet.posix()}
-  def fd_duplicate(_fd), do: :erlang.nif_error(:not_loaded)
+  def fd_duplicate(_fd), do: :erlang.nif_error(@not_started)
 
   @doc "The names that Python may call, in place of those from before."
   @spec function_names([binary]) :: :ok
-  def function_names(_names), do: :erlang.nif_error(:not_loaded)
+  def function_names(_names), do: :erlang.nif_error(@not_started)
 
   @doc "A private namespace. It belongs to the first context it is used in."
   @spec namespace_new() :: reference
-  def namespace_new, do: :erlang.nif_error(:not_loaded)
+  def namespace_new, do: :erlang.nif_error(@not_started)
 
   @doc "What is kept under a key of the shared state."
   @spec state_fetch(term) :: {:ok, term} | :error
-  def state_fetch(_key), do: :erlang.nif_error(:not_loaded)
+  def state_fetch(_key), do: :erlang.nif_error(@not_started)
 
   @doc "Keeps a copy of a value under a key of the shared state."
   @spec state_store(term, term) :: :ok
-  def state_store(_key, _value), do: :erlang.nif_error(:not_loaded)
+  def state_store(_key, _value), do: :erlang.nif_error(@not_started)
 
   @doc "Forgets a key of the shared state."
   @spec state_remove(term) :: :ok
-  def state_remove(_key), do: :erlang.nif_error(:not_loaded)
+  def state_remove(_key), do: :erlang.nif_error(@not_started)
 
   @doc "Adds to an integer of the shared state, or to 0."
   @spec state_add(term, integer) :: {:ok, integer} | {:error, :not_an_integer | :overflow}
-  def state_add(_key, _by), do: :erlang.nif_error(:not_loaded)
+  def state_add(_key, _by), do: :erlang.nif_error(@not_started)
 
   @doc "The keys of the shared state; the message is `{tag, keys}`."
   @spec state_keys(tag) :: :ok
-  def state_keys(_tag), do: :erlang.nif_error(:not_loaded)
+  def state_keys(_tag), do: :erlang.nif_error(@not_started)
 
   @doc "Forgets all of the shared state."
   @spec state_clear() :: :ok
-  def state_clear, do: :erlang.nif_error(:not_loaded)
+  def state_clear, do: :erlang.nif_error(@not_started)
 
   @doc """
   Hands an operation to a context, or to the worker that waits in a callback.
@@ -175,7 +177,7 @@ defmodule Py.Native do
           | :remote
           | :ok
   def request_submit(_target, _op, _scope, _tag, _format, _kind),
-    do: :erlang.nif_error(:not_loaded)
+    do: :erlang.nif_error(@not_started)
 
   @doc """
   Stops a request that nobody waits for any more.
@@ -183,18 +185,18 @@ defmodule Py.Native do
   `:replied` means that its message is in the mailbox or on its way, to be received.
   """
   @spec request_cancel(ticket) :: :cancelled | :replied
-  def request_cancel(_ticket), do: :erlang.nif_error(:not_loaded)
+  def request_cancel(_ticket), do: :erlang.nif_error(@not_started)
 
   @doc "Gives Python what a callback came to; `:gone` when it has stopped waiting."
   @spec callback_reply(callback, Py.Callback.reply()) :: :ok | :gone
-  def callback_reply(_callback, _reply), do: :erlang.nif_error(:not_loaded)
+  def callback_reply(_callback, _reply), do: :erlang.nif_error(@not_started)
 
   @typedoc "What waits for room or for a message; given up when nobody holds it any more"
   @type waiter :: reference
 
   @doc "An empty channel that lives as long as `owner`; `nil` is no limit."
   @spec channel_new(:term | :bytes, max_size :: pos_integer | nil, owner :: pid) :: Py.Channel.t()
-  def channel_new(_type, _max_size, _owner), do: :erlang.nif_error(:not_loaded)
+  def channel_new(_type, _max_size, _owner), do: :erlang.nif_error(@not_started)
 
   @doc """
   Sends a message; `:encode` if there are structs in it that `Py.Encoder` is to encode first.
@@ -203,25 +205,25 @@ defmodule Py.Native do
   """
   @spec channel_send(reference, term, encoded? :: boolean) ::
           :ok | :busy | {:error, :closed} | :encode | :remote
-  def channel_send(_channel, _term, _encoded?), do: :erlang.nif_error(:not_loaded)
+  def channel_send(_channel, _term, _encoded?), do: :erlang.nif_error(@not_started)
 
   @doc "The same, but instead of `:busy` it is `{:wait, waiter}`; `{tag, answer}` follows."
   @spec channel_send_later(reference, term, encoded? :: boolean, tag) ::
           :ok | {:wait, waiter} | {:error, :closed} | :encode | :remote
-  def channel_send_later(_channel, _term, _encoded?, _tag), do: :erlang.nif_error(:not_loaded)
+  def channel_send_later(_channel, _term, _encoded?, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "The next message, if there is one."
   @spec channel_take(reference) :: {:ok, term} | :empty | {:error, :closed} | :remote
-  def channel_take(_channel), do: :erlang.nif_error(:not_loaded)
+  def channel_take(_channel), do: :erlang.nif_error(@not_started)
 
   @doc "The same, but instead of `:empty` it is `{:wait, waiter}`; `{tag, answer}` follows."
   @spec channel_receive(reference, tag) ::
           {:ok, term} | {:wait, waiter} | {:error, :closed} | :remote
-  def channel_receive(_channel, _tag), do: :erlang.nif_error(:not_loaded)
+  def channel_receive(_channel, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "No longer waits. `:replied` means that the answer is in the mailbox."
   @spec channel_cancel(waiter) :: :cancelled | :replied
-  def channel_cancel(_waiter), do: :erlang.nif_error(:not_loaded)
+  def channel_cancel(_waiter), do: :erlang.nif_error(@not_started)
 
   @doc """
   Messages come as `{:py_channel, tag, {:data, term}}`, then `{:py_channel, tag, :closed}`.
@@ -229,22 +231,22 @@ defmodule Py.Native do
   A demand of `nil` is all of them.
   """
   @spec channel_subscribe(reference, tag, demand :: pos_integer | nil) :: :ok | :remote
-  def channel_subscribe(_channel, _tag, _demand), do: :erlang.nif_error(:not_loaded)
+  def channel_subscribe(_channel, _tag, _demand), do: :erlang.nif_error(@not_started)
 
   @doc "More messages for a subscriber, or all with `nil`."
   @spec channel_ask(reference, tag, more :: pos_integer | nil) ::
           :ok | {:error, :not_found} | :remote
-  def channel_ask(_channel, _tag, _more), do: :erlang.nif_error(:not_loaded)
+  def channel_ask(_channel, _tag, _more), do: :erlang.nif_error(@not_started)
 
   @doc "Ends a subscription."
   @spec channel_unsubscribe(reference, tag) :: :ok | {:error, :not_found} | :remote
-  def channel_unsubscribe(_channel, _tag), do: :erlang.nif_error(:not_loaded)
+  def channel_unsubscribe(_channel, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "Lets nothing more in."
   @spec channel_close(reference) :: :ok | :remote
-  def channel_close(_channel), do: :erlang.nif_error(:not_loaded)
+  def channel_close(_channel), do: :erlang.nif_error(@not_started)
 
   @doc "How it is; see `Py.Channel.info/1`."
   @spec channel_info(reference) :: map | :remote
-  def channel_info(_channel), do: :erlang.nif_error(:not_loaded)
+  def channel_info(_channel), do: :erlang.nif_error(@not_started)
 end

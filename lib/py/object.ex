@@ -37,7 +37,7 @@ defmodule Py.Object do
 
   @behaviour Access
 
-  alias Py.{Error, Options, Request}
+  alias Py.{Error, Mistake, Options, Request}
 
   @operators %{<: "lt", <=: "le", ==: "eq", !=: "ne", >: "gt", >=: "ge"}
 
@@ -103,7 +103,10 @@ defmodule Py.Object do
 
   """
   @spec call(t, list, keyword) :: result
-  def call(object, args \\ [], opts \\ []) when is_list(args) do
+  def call(object, args \\ [], opts \\ [])
+  def call(_object, args, _opts) when not is_list(args), do: Mistake.args!(args)
+
+  def call(object, args, opts) do
     options = Options.parse!(:object, opts)
     run(object, {:call_object, object, args, options.kwargs}, options)
   end
@@ -117,7 +120,7 @@ defmodule Py.Object do
 
   """
   @spec call_method(t, atom | binary, list, keyword) :: result
-  def call_method(object, name, args \\ [], opts \\ []) when is_list(args),
+  def call_method(object, name, args \\ [], opts \\ []),
     do: Request.call(object, name, args, opts)
 
   @doc """

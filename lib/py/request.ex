@@ -5,7 +5,18 @@ defmodule Py.Request do
   # operation over and waits. Everything runs in the caller's own process; no other one stands in
   # between.
 
-  alias Py.{ContextError, ConversionError, Decoder, Error, Native, Object, Options, Telemetry}
+  alias Py.{
+    ContextError,
+    ConversionError,
+    Decoder,
+    Error,
+    Mistake,
+    Native,
+    Object,
+    Options,
+    Telemetry
+  }
+
   alias Py.EventLoop.Tasks
   alias Py.Request.{Route, Spawned}
   alias Py.Stream.Push
@@ -17,6 +28,9 @@ defmodule Py.Request do
   @doc "Calls a function of a module, or a method of an object."
   @spec call(atom | binary | Object.t(), atom | binary, list, keyword, Native.format()) :: result
   def call(module, function, args, opts, format \\ :term)
+
+  def call(_module, _function, args, _opts, _format) when not is_list(args),
+    do: Mistake.args!(args)
 
   def call(%Object{} = object, method, args, opts, format) do
     options = Options.parse!(:object, opts)
@@ -34,6 +48,7 @@ defmodule Py.Request do
   @doc "Evaluates code to the value of its last expression."
   @spec eval(binary, map | keyword, keyword, Native.format()) :: result
   def eval(code, vars, opts, format \\ :term)
+  def eval(code, _vars, _opts, _format) when not is_binary(code), do: Mistake.code!(code)
   def eval(code, vars, [], format), do: route({:eval, code, vars}, format)
 
   def eval(code, vars, opts, format),
@@ -41,7 +56,10 @@ defmodule Py.Request do
 
   @doc "Executes code for its effects."
   @spec exec(binary, keyword, Native.format()) :: :ok | {:error, Exception.t()}
-  def exec(code, opts, format \\ :term) do
+  def exec(code, opts, format \\ :term)
+  def exec(code, _opts, _format) when not is_binary(code), do: Mistake.code!(code)
+
+  def exec(code, opts, format) do
     case run({:exec, code}, Options.parse!(:exec, opts), format) do
       {:ok, _none} -> :ok
       error -> error
@@ -81,11 +99,15 @@ defmodule Py.Request do
 
   @doc "Starts several calls, each `{module, function, args}` or with options, and waits for all."
   @spec parallel([tuple], keyword, Native.format()) :: [result]
-  def parallel(calls, opts, format \\ :term) do
+  def parallel(calls, opts, format \\ :term)
+  def parallel(calls, _opts, _format) when not is_list(calls), do: Mistake.calls!(calls)
+
+  def parallel(calls, opts, format) do
     calls
     |> Enum.map(fn
       {module, function, args} -> spawn_call(module, function, args, opts, format)
       {module, function, args, own} -> spawn_call(module, function, args, opts ++ own, format)
+      other -> Mistake.calls!([other])
     end)
     |> Spawned.await_many(Keyword.get(opts, :timeout, @timeout))
   end
@@ -100,7 +122,10 @@ defmodule Py.Request do
 
   @doc "A stream over the value of code."
   @spec stream_eval(binary, map | keyword, keyword, Native.format()) :: Enumerable.t()
-  def stream_eval(code, vars, opts, format \\ :term),
+  def stream_eval(code, vars, opts, format \\ :term)
+  def stream_eval(code, _vars, _opts, _format) when not is_binary(code), do: Mistake.code!(code)
+
+  def stream_eval(code, vars, opts, format),
     do: Py.Stream.over_result({:eval, code, vars}, Options.parse!(:stream_eval, opts), format)
 
   @doc "Starts a stream that comes as messages, which have the shape that a function makes."
@@ -116,6 +141,9 @@ defmodule Py.Request do
     {op, options} = calling(module, function, args, Options.parse!(:stream_start, opts))
     Push.start(op, options, format, shape)
   end
+
+  defp calling(_module, _function, args, _options) when not is_list(args),
+    do: Mistake.args!(args)
 
   # A method of an object, like any operation on one, runs in the object's context.
   defp calling(%Object{context: context} = object, method, args, options),

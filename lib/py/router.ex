@@ -37,7 +37,7 @@ defmodule Py.Router do
   #{Py.Options.docs(:pool)}
   """
 
-  alias Py.{Context, ContextError, Native, Options}
+  alias Py.{Context, ContextError, Mistake, Native, Options}
   alias Py.Router.{Pool, Registrations}
 
   @bound :"$py_context"
@@ -80,7 +80,7 @@ defmodule Py.Router do
   """
   @spec start_link(keyword) :: Supervisor.on_start() | {:error, Exception.t()}
   def start_link(opts) do
-    {spec, register} = Pool.spec(Keyword.fetch!(opts, :name), opts)
+    {spec, register} = Pool.spec(own_name!(opts), opts)
 
     with :ok <- Pool.check(spec),
          {:ok, pool} <- Pool.start_link(spec) do
@@ -91,9 +91,14 @@ defmodule Py.Router do
 
   @doc false
   def child_spec(opts) do
-    id = {__MODULE__, Keyword.fetch!(opts, :name)}
+    id = {__MODULE__, own_name!(opts)}
     %{id: id, type: :supervisor, start: {__MODULE__, :start_link, [opts]}}
   end
+
+  defp own_name!([{_name, _value} | _rest] = opts),
+    do: Keyword.get(opts, :name) || Mistake.unnamed_pool!(opts)
+
+  defp own_name!(opts), do: Mistake.unnamed_pool!(opts)
 
   @doc """
   Closes every context of the pool `:default`. Calls that go there then answer `:not_found`.
@@ -142,6 +147,9 @@ defmodule Py.Router do
     with :ok <- Pool.check({name, size, opts}), do: Pool.start(name, size, opts)
   end
 
+  def start_pool(name, size, _opts) when is_atom(name) and name != nil, do: Mistake.size!(size)
+  def start_pool(name, _size, _opts), do: Mistake.pool!(name)
+
   @doc """
   Gives a running pool another number of contexts.
 
@@ -166,8 +174,12 @@ defmodule Py.Router do
 
   """
   @spec resize_pool(pool, pos_integer, keyword) :: :ok | {:error, Exception.t()}
-  def resize_pool(name, size, opts \\ []) when is_integer(size) and size > 0,
+  def resize_pool(name, size, opts \\ [])
+
+  def resize_pool(name, size, opts) when is_integer(size) and size > 0,
     do: Pool.resize(name, size, Options.parse!(:resize_pool, opts).drain)
+
+  def resize_pool(_name, size, _opts), do: Mistake.size!(size)
 
   @doc """
   Closes every context of a pool. Calls registered for it then answer `:not_found`.

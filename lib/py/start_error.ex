@@ -15,6 +15,7 @@ defmodule Py.StartError do
     * `:nif_load_failed` - the native code is there but the BEAM could not load it
     * `:library_load_failed` - `libpython` is there but could not be loaded
     * `:initialisation_failed` - Python was loaded but could not initialise itself
+    * `:not_started` - the application :erlang_python has not been started in this VM
     * `:unsupported_mode` - this Python cannot run the mode asked for
     * `:not_a_venv` - there is no virtual environment in that folder
     * `:venv_mismatch` - the virtual environment was made for another Python
@@ -38,6 +39,7 @@ defmodule Py.StartError do
           | :nif_load_failed
           | :library_load_failed
           | :initialisation_failed
+          | :not_started
           | :unsupported_mode
           | :not_a_venv
           | :venv_mismatch
@@ -64,6 +66,7 @@ defmodule Py.StartError do
   defp headline(:nif_load_failed), do: "the native code could not be loaded"
   defp headline(:library_load_failed), do: "libpython could not be loaded"
   defp headline(:initialisation_failed), do: "Python could not initialise itself"
+  defp headline(:not_started), do: "Python has not been started in this VM"
   defp headline(:unsupported_mode), do: "this Python cannot run the mode asked for"
   defp headline(:not_a_venv), do: "this is no virtual environment"
   defp headline(:venv_mismatch), do: "this virtual environment was made for another Python"
@@ -121,6 +124,12 @@ defmodule Py.StartError do
   defp remedy(:initialisation_failed) do
     "Check that this interpreter runs on its own (`python3 -I -c 'import encodings'`), and that " <>
       "PYTHONHOME is not set to another one's directory."
+  end
+
+  defp remedy(:not_started) do
+    "Starting the application :erlang_python does that. In a script: " <>
+      "Application.ensure_all_started(:erlang_python), or mix run instead of elixir; in a " <>
+      "release: add it to extra_applications if it is no dependency of yours."
   end
 
   defp remedy(:unsupported_mode) do

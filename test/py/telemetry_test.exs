@@ -135,6 +135,7 @@ defmodule Py.TelemetryTest do
       assert served > 0 and facts.reason == :normal
     end
 
+    @tag :capture_log
     test "tells when it crashes" do
       Process.flag(:trap_exit, true)
       {:ok, context} = Context.start_link()

@@ -9,15 +9,15 @@ defmodule Py.Child do
   @doc """
   What the function answers, and all that was printed. The BEAM must also stop by itself, with
   all its contexts, for that to count. `:python` names another interpreter, `:config` is the
-  library's configuration, `:before` lists what to apply before the library starts, and `:timeout`
-  (ms) ends a BEAM that hangs.
+  library's configuration, `:before` lists what to apply before the library starts, `start: false`
+  leaves it unstarted, and `:timeout` (ms) ends a BEAM that hangs.
   """
   @spec run({module, atom, list}, keyword) :: result
   def run({_module, _function, _arguments} = work, opts \\ []) do
     name = "py-child-#{System.pid()}-#{System.unique_integer([:positive])}"
     file = Path.join(System.tmp_dir!(), name)
-    question = {work, Keyword.get(opts, :config, []), Keyword.get(opts, :before, [])}
-    File.write!(file, :erlang.term_to_binary(question))
+    opts_there = Keyword.take(opts, [:config, :before, :start])
+    File.write!(file, :erlang.term_to_binary({work, opts_there}))
 
     try do
       port = Port.open({:spawn_executable, System.find_executable("elixir")}, options(file, opts))
@@ -37,10 +37,16 @@ defmodule Py.Child do
   @doc false
   # What the other BEAM runs.
   def main(file) do
-    {work, config, before} = file |> File.read!() |> :erlang.binary_to_term()
-    for {key, value} <- config, do: Application.put_env(:erlang_python, key, value)
-    Enum.each(before, &apply_to/1)
-    {:ok, _applications} = Application.ensure_all_started(:erlang_python)
+    {work, opts} = file |> File.read!() |> :erlang.binary_to_term()
+
+    for {key, value} <- Keyword.get(opts, :config, []),
+        do: Application.put_env(:erlang_python, key, value)
+
+    Enum.each(Keyword.get(opts, :before, []), &apply_to/1)
+
+    if Keyword.get(opts, :start, true),
+      do: {:ok, _applications} = Application.ensure_all_started(:erlang_python)
+
     value = apply_to(work)
     File.write!(file, :erlang.term_to_binary({:answer, value}))
     System.stop(0)

@@ -19,7 +19,7 @@ defmodule Py.Request.Route do
   # is in that pool, and what goes there by any of these ways is given to the callback. So
   # processes that all hold a context never wait for each other's.
 
-  alias Py.{Callback, ContextError, Native, Object, Router}
+  alias Py.{Callback, ContextError, Mistake, Native, Object, Router}
   alias Py.Context.Remote
   alias Py.Encoder.Walk
   alias Py.Request.Waiting
@@ -48,6 +48,8 @@ defmodule Py.Request.Route do
     target = if node(context) == node(), do: ref, else: context
     context |> in_context(target, op, :context, format, how) |> Extension.hint(context, :context)
   end
+
+  def object(other, _op, _format, _how), do: Mistake.object!(other)
 
   @doc "Runs an operation in the pool `:worker`."
   @spec in_worker(Native.op()) :: Waiting.outcome()

@@ -120,5 +120,6 @@ defmodule Py.Router.Registrations do
   defp key({module, function}), do: {key(module), key(function)}
   defp key(name) when is_binary(name), do: name
   defp key(name) when is_atom(name), do: Atom.to_string(name)
-  defp key(name), do: List.to_string(name)
+  defp key([_first | _rest] = name), do: List.to_string(name)
+  defp key(other), do: Py.Mistake.registration!(other)
 end

@@ -23,7 +23,7 @@ defmodule Py.Verbs.Spawned do
 
       """
       @spec spawn_call(atom | binary | Object.t(), atom | binary, list, keyword) :: reference
-      def spawn_call(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+      def spawn_call(module_or_object, function, args \\ [], opts \\ []),
         do: Request.spawn_call(module_or_object, function, args, opts)
 
       @doc """
@@ -84,7 +84,7 @@ defmodule Py.Verbs.Spawned do
       """
       @spec cast(atom | binary | Object.t(), atom | binary, list, keyword) ::
               :ok | {:error, Exception.t()}
-      def cast(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+      def cast(module_or_object, function, args \\ [], opts \\ []),
         do: Request.cast(module_or_object, function, args, opts)
 
       @doc """
@@ -98,7 +98,7 @@ defmodule Py.Verbs.Spawned do
 
       """
       @spec parallel([tuple], keyword) :: [result]
-      def parallel(calls, opts \\ []) when is_list(calls), do: Request.parallel(calls, opts)
+      def parallel(calls, opts \\ []), do: Request.parallel(calls, opts)
     end
   end
 end

@@ -24,7 +24,7 @@ defmodule Py.Verbs.Streams do
 
       """
       @spec stream(atom | binary | Object.t(), atom | binary, list, keyword) :: Enumerable.t()
-      def stream(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+      def stream(module_or_object, function, args \\ [], opts \\ []),
         do: Request.stream(module_or_object, function, args, opts)
 
       @doc """
@@ -40,7 +40,7 @@ defmodule Py.Verbs.Streams do
 
       """
       @spec stream_eval(binary, map | keyword, keyword) :: Enumerable.t()
-      def stream_eval(code, vars \\ %{}, opts \\ []) when is_binary(code),
+      def stream_eval(code, vars \\ %{}, opts \\ []),
         do: Request.stream_eval(code, vars, opts)
 
       @doc """
@@ -61,7 +61,7 @@ defmodule Py.Verbs.Streams do
 
       """
       @spec stream_start(atom | binary | Object.t(), atom | binary, list, keyword) :: reference
-      def stream_start(module_or_object, function, args \\ [], opts \\ []) when is_list(args),
+      def stream_start(module_or_object, function, args \\ [], opts \\ []),
         do: Request.stream_start(module_or_object, function, args, opts)
 
       @doc """

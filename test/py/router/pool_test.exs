@@ -104,7 +104,7 @@ defmodule Py.Router.PoolTest do
     test "of the kind that this Python lacks is refused" do
       assert {:error, %StartError{reason: :unsupported_mode}} = Router.start_pool(:io, 1, :warp)
       refute Router.pool_started?(:io)
-      assert_raise FunctionClauseError, fn -> Router.start_pool(:io, 0) end
+      assert_raise ArgumentError, fn -> Router.start_pool(:io, 0) end
       assert_raise ArgumentError, fn -> Router.start_pool(:io, 1, sise: 1) end
     end
 
