@@ -95,6 +95,27 @@ defmodule Py.Modes.ChannelTest do
         assert Channel.receive(channel) == {:ok, 1}
       end
 
+      test "a context closes while a thread in it waits", %{context: context, channel: channel} do
+        {:ok, full} = Channel.new(max_size: 1)
+        Channel.send(full, 1)
+
+        code = """
+        for wait in (channel.receive, lambda: full.send(2), lambda: channel.receive(60)):
+            threading.Thread(target=wait).start()
+        """
+
+        vars = %{channel: channel, full: full}
+        assert Py.eval(code, vars, context: context) == {:ok, nil}
+        assert eventually(fn -> Channel.info(channel).receivers == 2 end)
+        assert eventually(fn -> Channel.info(full).senders == 1 end)
+        abandoned = Py.info().abandoned_interpreters
+        Context.stop(context)
+        assert eventually(fn -> Channel.info(channel).receivers == 0 end)
+        assert eventually(fn -> Channel.info(full).senders == 0 end)
+        assert Channel.info(full).messages == 1
+        assert Py.info().abandoned_interpreters == abandoned
+      end
+
       test "contexts share a channel", %{context: context, channel: channel} do
         other = start_context(mode: unquote(mode))
 

@@ -190,6 +190,7 @@ impl Context {
             context.reject_waiting();
             context.queue.wake(Box::new(Wake));
             context.waits.wake();
+            context.guests.wake();
             for id in context.present() {
                 context.interrupt_after(id, Duration::ZERO);
             }

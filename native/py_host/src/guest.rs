@@ -1,16 +1,20 @@
 //! Threads that Python code has started. They are nobody's workers, but what they say to the
 //! outside needs what a worker has: types and caches of their interpreter, a context to export to.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use pyo3_ffi as ffi;
 
-use crate::{Attached, Context, Worker};
+use crate::nested::Interrupted;
+use crate::{Attached, Context, Nested, Worker};
 
 /// What guests of one context have used and left for the next one.
 #[derive(Default)]
 pub(crate) struct Guests {
     idle: Mutex<Idle>,
+    /// On what guests wait just now.
+    waiting: Mutex<Vec<Arc<Nested>>>,
 }
 
 #[derive(Default)]
@@ -56,6 +60,31 @@ pub fn lend<R>(py: Attached<'_>, work: impl FnOnce(&Worker) -> R) -> Option<R> {
     Some(result)
 }
 
+/// A guest waits until `done`, or until `deadline`. When the context closes it is interrupted, as
+/// an interpreter cannot end before its threads have.
+pub fn wait(
+    py: Attached<'_>,
+    worker: &Worker,
+    nested: &Arc<Nested>,
+    deadline: Option<Instant>,
+    done: impl Fn() -> bool,
+) -> Result<(), Interrupted> {
+    let context = worker.context();
+    // In there first, then looking whether the context is closed: `close` does the opposite.
+    context.guests.waiting().push(Arc::clone(nested));
+    while !done() && !context.is_closed() {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            break;
+        }
+        py.detached(|| nested.doze(deadline));
+    }
+    context.guests.waiting().retain(|other| !Arc::ptr_eq(other, nested));
+    if context.is_closed() && !done() {
+        return Err(Interrupted);
+    }
+    Ok(())
+}
+
 fn host(_py: Attached<'_>) -> Option<Arc<Context>> {
     // SAFETY: attached, so there is a current interpreter.
     let id = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
@@ -74,6 +103,15 @@ fn host(_py: Attached<'_>) -> Option<Arc<Context>> {
 }
 
 impl Guests {
+    fn waiting(&self) -> MutexGuard<'_, Vec<Arc<Nested>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes all that wait, because the context closes.
+    pub fn wake(&self) {
+        self.waiting().iter().for_each(|nested| nested.wake());
+    }
+
     /// The worker's side, attached, at the end.
     pub fn close(&self, _py: Attached<'_>) {
         let workers = {

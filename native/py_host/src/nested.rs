@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::context::Wake;
 use crate::executor::run_job;
-use crate::queue::{BoxedJob, Queue, NOBODYS};
+use crate::queue::{BoxedJob, Pace, Queue, NOBODYS};
 use crate::{Attached, Context, Poller, Rejection, Worker};
 
 /// Jobs that one wait may have in its queue. They come from the one process that is waited for.
@@ -44,6 +44,11 @@ impl Nested {
     /// Makes the waiting thread look whether what it waits for is there.
     pub fn wake(&self) {
         self.queue.wake(Box::new(Wake));
+    }
+
+    /// Sleeps until it is woken, for a thread to which nobody gives jobs.
+    pub(crate) fn doze(&self, deadline: Option<Instant>) {
+        drop(self.queue.sleep_until(&mut Pace::default(), deadline));
     }
 
     fn close(&self) {

@@ -325,6 +325,6 @@ fn encode<'py>(
     let term = unsafe { Object::from_borrowed(converter.py, term) };
     Message::try_new(|env| match channel.kind {
         Kind::Terms => convert::to_elixir(env, converter, &term),
-        Kind::Bytes => convert::binary(env, &term),
+        Kind::Bytes => convert::binary(env, converter, &term),
     })
 }

@@ -1,6 +1,7 @@
 //! Threads of Python that send and receive, and wait meanwhile.
 
 use std::ffi::CStr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use py_host::{Object, Raised};
@@ -30,14 +31,14 @@ pub fn receive<'py>(
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(Taken::Empty);
         }
-        let (id, thread) = (new_id(), Thread::new(current));
+        let (id, thread) = (new_id(), Arc::new(Thread::new()));
         let who = Who::Sleeper(Sleeper::Thread(thread.clone()));
         if !channel.wait(Receiver { id, who }) {
             continue;
         }
         if thread.wait(converter, current, deadline).is_err() {
             give_up(channel, id);
-            return Err(callback::interrupted(converter));
+            return Err(interrupted(converter, current));
         }
         if thread.verdict().is_none() && channel.leave(id) {
             return Ok(Taken::Empty);
@@ -55,7 +56,7 @@ pub fn send<'py>(
     let id = new_id();
     let mut thread = None;
     let who = || {
-        let waiting = thread.insert(Thread::new(current));
+        let waiting = thread.insert(Arc::new(Thread::new()));
         SenderWho::Sleeper(Sleeper::Thread(waiting.clone()))
     };
     match channel.send_later(Caller::python(), message, id, who) {
@@ -67,7 +68,7 @@ pub fn send<'py>(
     let waited = thread.wait(converter, current, deadline);
     let withdrawn = thread.verdict().is_none() && channel.withdraw(Caller::python(), id);
     if waited.is_err() {
-        return Err(callback::interrupted(converter));
+        return Err(interrupted(converter, current));
     }
     match thread.verdict() {
         _ if withdrawn => Err(timed_out(converter, c"there was no room in time").into()),
@@ -81,6 +82,17 @@ pub fn give_up(channel: &Channel, id: u64) {
     if !channel.leave(id) {
         channel.hand_on(Caller::python());
     }
+}
+
+/// What is raised in code whose wait was ended from outside.
+fn interrupted<'py>(converter: &Converter<'py>, current: Option<&Current<'_>>) -> Failure<'py> {
+    if current.is_some() {
+        return callback::interrupted(converter);
+    }
+    // A thread that Python code has started, in a context that closes: it ends without a word.
+    // SAFETY: attached; the type is static.
+    unsafe { ffi::PyErr_SetNone(ffi::PyExc_SystemExit) };
+    Raised::take(converter.py).into()
 }
 
 /// `erlang.ChannelClosed`

@@ -1,11 +1,11 @@
 //! Who waits at a channel: Python threads, tasks of event loops, and processes.
 
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use py_host::nested::Interrupted;
-use py_host::{Nested, Poller};
+use py_host::{guest, Nested, Poller};
 use rustler::sys::enif_is_identical;
 use rustler::{Encoder, Env, LocalPid, Term};
 
@@ -54,31 +54,22 @@ impl Sleeper {
 
     pub fn wake(&self) {
         match self {
-            Sleeper::Thread(thread) => thread.wake(),
+            Sleeper::Thread(thread) => thread.nested.wake(),
             Sleeper::Task(wakeups, _id) => wakeups.poller.wake(),
         }
     }
 }
 
-/// A thread that waits: of a context, where others can interrupt it, or one that Python code has
-/// started.
+/// A thread that waits.
 pub struct Thread {
     called: AtomicU8,
-    place: Place,
-}
-
-enum Place {
-    Context(Arc<Nested>),
-    Elsewhere(Mutex<()>, Condvar),
+    nested: Arc<Nested>,
 }
 
 impl Thread {
-    pub fn new(current: Option<&Current<'_>>) -> Arc<Thread> {
-        let place = match current {
-            Some(_) => Place::Context(Arc::new(Nested::new())),
-            None => Place::Elsewhere(Mutex::default(), Condvar::new()),
-        };
-        Arc::new(Thread { called: AtomicU8::new(0), place })
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Thread {
+        Thread { called: AtomicU8::new(0), nested: Arc::new(Nested::new()) }
     }
 
     /// What it has been told by now.
@@ -98,40 +89,10 @@ impl Thread {
         deadline: Option<Instant>,
     ) -> Result<(), Interrupted> {
         let called = || self.verdict().is_some();
-        match (&self.place, current) {
-            (Place::Context(nested), Some(current)) => {
-                current.worker.wait(converter.py, nested, deadline, called)
-            }
-            (Place::Elsewhere(lock, changed), _) => {
-                converter.py.detached(|| doze(lock, changed, deadline, called));
-                Ok(())
-            }
-            (Place::Context(_), None) => Ok(()),
+        match current {
+            Some(current) => current.worker.wait(converter.py, &self.nested, deadline, called),
+            None => guest::wait(converter.py, converter.worker, &self.nested, deadline, called),
         }
-    }
-
-    fn wake(&self) {
-        match &self.place {
-            Place::Context(nested) => nested.wake(),
-            Place::Elsewhere(lock, changed) => {
-                // Whoever has looked before we called is asleep once we have had the lock.
-                drop(lock.lock());
-                changed.notify_all();
-            }
-        }
-    }
-}
-
-fn doze(lock: &Mutex<()>, changed: &Condvar, until: Option<Instant>, called: impl Fn() -> bool) {
-    let mut guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-    while !called() {
-        guard = match until.map(|until| until.saturating_duration_since(Instant::now())) {
-            None => changed.wait(guard).unwrap_or_else(PoisonError::into_inner),
-            Some(left) if left.is_zero() => return,
-            Some(left) => {
-                changed.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0
-            }
-        };
     }
 }
 

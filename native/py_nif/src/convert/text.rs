@@ -81,7 +81,15 @@ pub fn bytes_from<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
 }
 
 /// A binary with what any bytes-like object holds.
-pub fn binary_from<'a, 'py>(env: Env<'a>, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
+pub fn binary_from<'a, 'py>(
+    env: Env<'a>,
+    converter: &Converter<'py>,
+    object: &Object<'py>,
+) -> Outcome<'py, Term<'a>> {
+    // SAFETY: a live object; a `bytes` may be lent.
+    if unsafe { ffi::PyBytes_Check(object.as_ptr()) } != 0 {
+        return Ok(Walk { env, converter }.bytes_out(object.as_ptr()));
+    }
     let mut view = std::mem::MaybeUninit::<ffi::Py_buffer>::uninit();
     // SAFETY: a live object and room for a view; what is copied lies in one piece, and the view is
     // given back before anything else happens.

@@ -2,6 +2,7 @@
 //!
 //! A reference that is no channel of this node answers `remote`.
 
+use rustler::schedule::consume_timeslice;
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, NifResult, ResourceArc, Term};
 
 use crate::channel::{
@@ -10,6 +11,9 @@ use crate::channel::{
 };
 use crate::terms::Caller;
 use crate::{atoms, reply};
+
+/// So many bytes are worked through in about a hundredth of a process's turn.
+const LARGE: usize = 4 * 1024;
 
 /// `%Py.Channel{}`, empty, whose life is that of `owner`.
 #[rustler::nif]
@@ -186,6 +190,10 @@ fn message(channel: &Channel, term: Term<'_>, encoded: bool) -> NifResult<Option
         return Ok(Some(Message::of(data.to_term(term.get_env()))));
     }
     let measure = Measure::of(term);
+    // Large terms take their time to be walked and copied, which is the caller's.
+    if measure.size >= LARGE {
+        consume_timeslice(term.get_env(), (measure.size / LARGE).min(100) as i32);
+    }
     if measure.has_encoder && !encoded {
         return Ok(None);
     }
