@@ -76,7 +76,7 @@ defmodule Py.Channel do
   @spec new(keyword) :: {:ok, t}
   def new(opts \\ []) do
     %{type: type, max_size: max_size, owner: owner} = Options.parse!(:channel, opts)
-    {:ok, Native.channel_new(type, bytes(max_size), owner || self())}
+    {:ok, Native.channel_new(type, limit(max_size), owner || self())}
   end
 
   @doc """
@@ -172,7 +172,8 @@ defmodule Py.Channel do
   def subscribe(%__MODULE__{ref: ref}, opts \\ []) do
     %{demand: demand} = Options.parse!(:channel_subscribe, opts)
     subscription = make_ref()
-    :ok = here(Native.channel_subscribe(ref, subscription, bytes(demand)))
+    :ok = here(Native.channel_subscribe(ref, subscription, limit(demand)))
+    :ok = feed(ref)
     {:ok, subscription}
   end
 
@@ -187,8 +188,9 @@ defmodule Py.Channel do
   """
   @spec ask(t, reference, pos_integer | :infinity) :: :ok | {:error, :not_found}
   def ask(%__MODULE__{ref: ref}, subscription, demand)
-      when demand == :infinity or (is_integer(demand) and demand > 0),
-      do: here(Native.channel_ask(ref, subscription, bytes(demand)))
+      when demand == :infinity or (is_integer(demand) and demand > 0) do
+    with :ok <- here(Native.channel_ask(ref, subscription, limit(demand))), do: feed(ref)
+  end
 
   @doc """
   Ends a subscription. Messages that are in the mailbox by then stay there.
@@ -239,6 +241,11 @@ defmodule Py.Channel do
         }
   def info(%__MODULE__{ref: ref}), do: here(Native.channel_info(ref))
 
+  # A little at a time, as a scheduler is not to be held up.
+  defp feed(ref) do
+    with :more <- Native.channel_feed(ref), do: feed(ref)
+  end
+
   # The waiter is what the channel knows us by: when nobody holds it any more, nobody waits.
   defp wait(waiter, tag, timeout, late) do
     receive do
@@ -258,6 +265,6 @@ defmodule Py.Channel do
 
   defp here(answer), do: answer
 
-  defp bytes(:infinity), do: nil
-  defp bytes(count), do: count
+  defp limit(:infinity), do: nil
+  defp limit(count), do: count
 end

@@ -228,12 +228,16 @@ defmodule Py.Native do
   @doc """
   Messages come as `{:py_channel, tag, {:data, term}}`, then `{:py_channel, tag, :closed}`.
 
-  A demand of `nil` is all of them.
+  A demand of `nil` is all of them. What is queued by then comes by `channel_feed/1`.
   """
   @spec channel_subscribe(reference, tag, demand :: pos_integer | nil) :: :ok | :remote
   def channel_subscribe(_channel, _tag, _demand), do: :erlang.nif_error(@not_started)
 
-  @doc "More messages for a subscriber, or all with `nil`."
+  @doc "Sends subscribers some of what is queued; `:more` asks to be called again."
+  @spec channel_feed(reference) :: :ok | :more | :remote
+  def channel_feed(_channel), do: :erlang.nif_error(:not_loaded)
+
+  @doc "More messages for a subscriber, or all with `nil`; `channel_feed/1` is to follow."
   @spec channel_ask(reference, tag, more :: pos_integer | nil) ::
           :ok | {:error, :not_found} | :remote
   def channel_ask(_channel, _tag, _more), do: :erlang.nif_error(@not_started)

@@ -337,6 +337,18 @@ defmodule Py.ChannelTest do
       assert Channel.ask(channel, subscription, 1) == {:error, :not_found}
     end
 
+    test "gets a thousand queued messages and those that come meanwhile in their order", %{
+      channel: channel
+    } do
+      for n <- 1..1_000, do: :ok = Channel.send(channel, n)
+      sender = Task.async(fn -> for n <- 1_001..2_000, do: :ok = Channel.send(channel, n) end)
+      {:ok, subscription} = Channel.subscribe(channel)
+      Task.await(sender)
+
+      got = for _ <- 1..2_000, do: receive(do: ({:py_channel, ^subscription, {:data, n}} -> n))
+      assert got == Enum.to_list(1..2_000)
+    end
+
     test "makes room for senders that wait" do
       {:ok, channel} = Channel.new(max_size: 10)
       Channel.send(channel, 1)

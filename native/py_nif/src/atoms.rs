@@ -41,6 +41,7 @@ rustler::atoms! {
     size,
     max_size,
     messages,
+    more,
     receivers,
     senders,
 

@@ -5,9 +5,10 @@
 //! waits, no Python runs, and no message is released, as that may lead back here. Who has to be
 //! woken is woken afterwards.
 //!
-//! A message goes to whoever has been waiting longest. A process gets it as a message of its own
-//! at once; Python code is called to fetch it, and if it cannot come (an interrupt, a cancelled
-//! task), the next one is called.
+//! For each message that comes, the receiver that has been waiting longest gets its turn. A process
+//! is sent the oldest message at once; Python code is called to take it, and if it cannot come (an
+//! interrupt, a cancelled task), it is the next one's turn. So messages leave in the order in which
+//! they came, whoever takes them.
 
 pub mod blocking;
 mod message;
@@ -26,6 +27,9 @@ use state::{After, Sender, State};
 pub use message::{Measure, Message};
 pub use state::{Receiver, SenderWho, Who};
 pub use waiting::{new_id, Id, Process, Sleeper, Thread, Verdict, Wakeups};
+
+/// So many messages go to subscribers in one call.
+const AT_A_TIME: usize = 64;
 
 pub struct Channel {
     pub kind: Kind,
@@ -98,18 +102,7 @@ impl Channel {
 
     /// Never waits.
     pub fn send(&self, caller: Caller, message: Message) -> Sent {
-        let mut after = After::default();
-        let mut state = self.state();
-        if state.closed {
-            return Sent::Closed;
-        }
-        if !state.senders.is_empty() || !state.has_room(&message, self.max_size) {
-            return Sent::Busy(message);
-        }
-        state.push(caller, message, &mut after);
-        drop(state);
-        after.run();
-        Sent::Now
+        self.enter(caller, message).unwrap_or_else(|(_state, message)| Sent::Busy(message))
     }
 
     /// Leaves the message here until there is room; `who` hears of it, if the answer is an id.
@@ -120,14 +113,26 @@ impl Channel {
         id: Id,
         who: impl FnOnce() -> SenderWho,
     ) -> Result<Sent, Id> {
+        self.enter(caller, message).map_err(|(mut state, message)| {
+            state.senders.push_back(Sender { id, message, who: who() });
+            id
+        })
+    }
+
+    /// Gives the message back, and the lock, if there is no room.
+    fn enter(
+        &self,
+        caller: Caller,
+        message: Message,
+    ) -> Result<Sent, (MutexGuard<'_, State>, Message)> {
         let mut after = After::default();
         let mut state = self.state();
         if state.closed {
+            drop(state);
             return Ok(Sent::Closed);
         }
         if !state.senders.is_empty() || !state.has_room(&message, self.max_size) {
-            state.senders.push_back(Sender { id, message, who: who() });
-            return Err(id);
+            return Err((state, message));
         }
         state.push(caller, message, &mut after);
         drop(state);
@@ -184,33 +189,38 @@ impl Channel {
 
     /// A receiver that has been called does not come: the message is for the next one.
     pub fn hand_on(&self, caller: Caller) {
-        let mut after = After::default();
-        let mut state = self.state();
-        state.feed(caller, self.max_size, &mut after);
-        drop(state);
-        after.run();
+        self.feed_at_most(caller, 1);
     }
 
-    /// Messages go to a process from now on, or so many of them.
-    pub fn subscribe(&self, caller: Caller, process: Process, demand: Option<u64>) {
-        let mut after = After::default();
-        let mut state = self.state();
-        state.seat(Receiver { id: new_id(), who: Who::Subscriber(process, demand) });
-        state.feed(caller, self.max_size, &mut after);
-        drop(state);
-        after.run();
+    /// Messages go to a process from now on, or so many of them. Those that are queued go by `feed`.
+    pub fn subscribe(&self, process: Process, demand: Option<u64>) {
+        self.state().seat(Receiver { id: new_id(), who: Who::Subscriber(process, demand) });
     }
 
     /// A subscriber wants so many more messages, or all. False if it is none.
-    pub fn ask(&self, caller: Caller, tag: Term<'_>, more: Option<u64>) -> bool {
+    pub fn ask(&self, tag: Term<'_>, more: Option<u64>) -> bool {
+        let mut state = self.state();
+        let subscriber = state.remove_subscriber(tag);
+        let found = subscriber.is_some();
+        subscriber.into_iter().for_each(|subscriber| state.seat(subscriber.wants(more)));
+        found
+    }
+
+    /// Subscribers get some of what is queued. True if there may be more of it; only so much is
+    /// done at a time, as this runs on a scheduler.
+    pub fn feed(&self, caller: Caller) -> bool {
+        self.feed_at_most(caller, AT_A_TIME)
+    }
+
+    fn feed_at_most(&self, caller: Caller, most: usize) -> bool {
         let mut after = After::default();
         let mut state = self.state();
-        let Some(subscriber) = state.remove_subscriber(tag) else { return false };
-        state.seat(subscriber.wants(more));
-        state.feed(caller, self.max_size, &mut after);
+        let more = state.feed(caller, most, &mut after);
+        state.admit(caller, self.max_size, &mut after);
+        state.end(caller, &mut after);
         drop(state);
         after.run();
-        true
+        more
     }
 
     /// False if it is no subscriber.

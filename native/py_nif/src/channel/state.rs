@@ -67,45 +67,54 @@ impl State {
     }
 
     pub fn push(&mut self, caller: Caller, message: Message, after: &mut After) {
-        if let Some(message) = self.offer(caller, message, after) {
-            self.size += message.size();
-            self.queue.push_back(message);
-        }
+        self.size += message.size();
+        self.queue.push_back(message);
+        self.serve(caller, after);
     }
 
-    /// To the one who has been waiting longest. Gives the message back if that is Python code,
-    /// which comes for it, or if nobody waits.
-    fn offer(
-        &mut self,
-        caller: Caller,
-        mut message: Message,
-        after: &mut After,
-    ) -> Option<Message> {
-        while let Some(Receiver { id, who }) = self.receivers.pop_front() {
-            let gone = match who {
+    /// For one message: the receiver that has been waiting longest gets the oldest message or, if
+    /// it is Python code, is called to come for one. False if there is nobody, or nothing, left.
+    pub fn serve(&mut self, caller: Caller, after: &mut After) -> bool {
+        while !self.queue.is_empty() {
+            let Some(Receiver { id, who }) = self.receivers.pop_front() else { return false };
+            match who {
                 Who::Sleeper(sleeper) => {
                     if sleeper.call(Verdict::Go) {
                         after.wake.push(sleeper);
-                        return Some(message);
+                        return true;
                     }
-                    message
                 }
-                Who::Process(process) => match message.answer(caller, &process) {
-                    Ok(()) => return None,
-                    Err(message) => message,
-                },
-                Who::Subscriber(process, demand) => match message.publish(caller, &process) {
-                    Ok(()) => {
+                Who::Process(process) => {
+                    if self.give(|message| message.answer(caller, &process)) {
+                        return true;
+                    }
+                }
+                Who::Subscriber(process, demand) => {
+                    if self.give(|message| message.publish(caller, &process)) {
                         let demand = demand.map(|demand| demand - 1);
                         self.seat(Receiver { id, who: Who::Subscriber(process, demand) });
-                        return None;
+                        return true;
                     }
-                    Err(message) => message,
-                },
-            };
-            message = gone;
+                }
+            }
         }
-        Some(message)
+        false
+    }
+
+    /// Takes the oldest message out, unless whom it is for is gone.
+    fn give(&mut self, to: impl FnOnce(Message) -> Result<(), Message>) -> bool {
+        let Some(message) = self.queue.pop_front() else { return false };
+        let size = message.size();
+        match to(message) {
+            Ok(()) => {
+                self.size -= size;
+                true
+            }
+            Err(message) => {
+                self.queue.push_front(message);
+                false
+            }
+        }
     }
 
     /// A subscriber waits for its turn, or until it asks for more.
@@ -117,20 +126,9 @@ impl State {
         }
     }
 
-    /// Receivers get what is queued, until one is called or none is left. One is called for each
-    /// message, so this is for those who have just come, and for what others have left.
-    pub fn feed(&mut self, caller: Caller, max_size: usize, after: &mut After) {
-        while !self.receivers.is_empty() {
-            let Some(message) = self.queue.pop_front() else { break };
-            let size = message.size();
-            if let Some(message) = self.offer(caller, message, after) {
-                self.queue.push_front(message);
-                break;
-            }
-            self.size -= size;
-            self.admit(caller, max_size, after);
-        }
-        self.end(caller, after);
+    /// Subscribers get what is queued, so many messages at most. True if there may be more to do.
+    pub fn feed(&mut self, caller: Caller, most: usize, after: &mut After) -> bool {
+        (0..most).all(|_| self.serve(caller, after))
     }
 
     pub fn remove_subscriber(&mut self, tag: Term<'_>) -> Option<Receiver> {

@@ -86,9 +86,10 @@ pub fn binary_from<'a, 'py>(
     converter: &Converter<'py>,
     object: &Object<'py>,
 ) -> Outcome<'py, Term<'a>> {
-    // SAFETY: a live object; a `bytes` may be lent.
-    if unsafe { ffi::PyBytes_Check(object.as_ptr()) } != 0 {
-        return Ok(Walk { env, converter }.bytes_out(object.as_ptr()));
+    // SAFETY: a live object.
+    if unsafe { ffi::PyBytes_CheckExact(object.as_ptr()) } != 0 {
+        // A large one is lent.
+        return super::to_elixir(env, converter, object);
     }
     let mut view = std::mem::MaybeUninit::<ffi::Py_buffer>::uninit();
     // SAFETY: a live object and room for a view; what is copied lies in one piece, and the view is

@@ -103,7 +103,16 @@ fn channel_cancel(env: Env<'_>, waiter: ResourceArc<WaiterRef>) -> Atom {
     }
 }
 
-/// Messages come as `{py_channel, Tag, {data, Term}}`, the last one is `{py_channel, Tag, closed}`.
+/// Subscribers get some of what is queued; `more` if there may be more of it.
+#[rustler::nif]
+fn channel_feed<'a>(env: Env<'a>, channel: Term<'a>) -> NifResult<Term<'a>> {
+    with_channel(env, channel, |channel| {
+        let answer = if channel.feed(caller(env)) { atoms::more() } else { atoms::ok() };
+        Ok(answer.encode(env))
+    })
+}
+
+/// `channel_feed` is to follow. Messages come as `{py_channel, Tag, {data, Term}}`, the last one is `{py_channel, Tag, closed}`.
 #[rustler::nif]
 fn channel_subscribe<'a>(
     env: Env<'a>,
@@ -112,7 +121,7 @@ fn channel_subscribe<'a>(
     demand: Option<u64>,
 ) -> NifResult<Term<'a>> {
     with_channel(env, channel, |channel| {
-        channel.subscribe(caller(env), Process::new(env.pid(), tag), demand);
+        channel.subscribe(Process::new(env.pid(), tag), demand);
         Ok(atoms::ok().encode(env))
     })
 }
@@ -125,7 +134,7 @@ fn channel_ask<'a>(
     tag: Term<'a>,
     more: Option<u64>,
 ) -> NifResult<Term<'a>> {
-    with_channel(env, channel, |channel| Ok(found(env, channel.ask(caller(env), tag, more))))
+    with_channel(env, channel, |channel| Ok(found(env, channel.ask(tag, more))))
 }
 
 /// The same.
