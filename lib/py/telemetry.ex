@@ -43,6 +43,9 @@ defmodule Py.Telemetry do
     * `[:py, :runtime, :status]` - `:open_contexts`, `:abandoned_threads`,
       `:abandoned_interpreters`
 
+  What a channel holds, `Py.Channel.info/1` says; a measurement of your own can tell of those that
+  matter to you.
+
   ## Example
 
       :telemetry.attach("slow", [:py, :call, :stop], fn _event, times, call, _config ->
