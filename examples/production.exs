@@ -1,6 +1,6 @@
 # What an application does around its calls: packages from PyPI in an environment of its own, a
-# pool for what waits, functions for Python, streams and shared state.
-# `make demo` runs it after the tour; so does `mix run examples/production.exs`.
+# pool for what waits, functions for Python, streams, shared state, and a look at what takes how
+# long. `make demo` runs it after the tour; so does `mix run examples/production.exs`.
 
 Code.require_file("support/example.exs", __DIR__)
 
@@ -22,6 +22,7 @@ defmodule Production do
         callback()
         stream()
         state()
+        spans()
       end)
 
     gap()
@@ -115,6 +116,30 @@ defmodule Production do
     Py.State.remove("visits")
     in_processes(1..100, count)
     say("100 processes counted in #{Py.info().open_contexts} contexts: #{Py.State.get("visits")}")
+  end
+
+  defp spans do
+    title("What took how long")
+    Py.Tracer.enable()
+
+    Py.exec!("""
+    import erlang, json
+
+    with erlang.Span("report", kind="demo"):
+        with erlang.Span("load"), open(#{inspect(@earthquakes)}) as file:
+            data = json.load(file)
+        with erlang.Span("count") as span:
+            span.set(events=len(data["features"]))
+    """)
+
+    for span <- Py.Tracer.spans() do
+      indent = if span.parent_id, do: "  ", else: ""
+      name = String.pad_trailing(indent <> span.name, 12)
+      say("#{name} #{milliseconds(span.duration_us * 1_000)}  #{inspect(span.attributes)}")
+    end
+
+    Py.Tracer.disable()
+    Py.Tracer.clear()
   end
 end
 
