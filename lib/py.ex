@@ -355,6 +355,10 @@ defmodule Py do
   @spec reload(atom | binary) :: {:ok, [String.t()]} | {:error, Exception.t()}
   defdelegate reload(module), to: Py.Context.Each
 
+  ## Memory
+
+  use Py.Verbs.Memory
+
   ## Facts
 
   @doc """

@@ -21,6 +21,8 @@
 -export([reload/1]).
 -export([configure_logging/0, configure_logging/1]).
 -export([enable_tracing/0, disable_tracing/0, get_traces/0, clear_traces/0]).
+-export([memory_stats/0, gc/0, gc/1]).
+-export([tracemalloc_start/0, tracemalloc_start/1, tracemalloc_stop/0]).
 -export([version/0, execution_mode/0, subinterp_supported/0]).
 
 -import(py_terms, [answer/1, keys/1, name/1, options/1, requirements/1, text/1]).
@@ -283,6 +285,26 @@ venv_info() -> keys('Elixir.Py.Venv':info()).
 
 -spec reload(name()) -> {ok, [binary()]} | {error, term()}.
 reload(Module) -> answer('Elixir.Py':reload(name(Module))).
+
+%% Memory.
+
+-spec memory_stats() -> {ok, map()} | {error, term()}.
+memory_stats() -> answer('Elixir.Py':memory_stats()).
+
+-spec gc() -> {ok, non_neg_integer()} | {error, term()}.
+gc() -> answer('Elixir.Py':gc()).
+
+-spec gc(0..2) -> {ok, non_neg_integer()} | {error, term()}.
+gc(Generation) -> answer('Elixir.Py':gc(Generation)).
+
+-spec tracemalloc_start() -> ok | {error, term()}.
+tracemalloc_start() -> answer('Elixir.Py':tracemalloc_start()).
+
+-spec tracemalloc_start(pos_integer()) -> ok | {error, term()}.
+tracemalloc_start(Frames) -> answer('Elixir.Py':tracemalloc_start(Frames)).
+
+-spec tracemalloc_stop() -> ok | {error, term()}.
+tracemalloc_stop() -> answer('Elixir.Py':tracemalloc_stop()).
 
 %% Logs and traces.
 

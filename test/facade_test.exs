@@ -55,6 +55,10 @@ defmodule FacadeTest do
       disable_tracing: {0..0, Py.Tracer, :disable},
       get_traces: {0..0, Py.Tracer, :spans},
       clear_traces: {0..0, Py.Tracer, :clear},
+      memory_stats: {0..0, Py, :memory_stats},
+      gc: {0..1, Py, :gc},
+      tracemalloc_start: {0..1, Py, :tracemalloc_start},
+      tracemalloc_stop: {0..0, Py, :tracemalloc_stop},
       version: {0..0, Py, :version},
       execution_mode: {0..0, Py, :execution_mode},
       subinterp_supported: {0..0, Py, :subinterp_supported?}
@@ -335,6 +339,18 @@ defmodule FacadeTest do
     assert :py.state_decr(key, 4) == 6
     assert :py.state_clear() == :ok
     assert :py.state_keys() == []
+  end
+
+  test "memory is told of, collected and traced" do
+    assert {:ok, %{interpreters: _, resident: _}} = :py.memory_stats()
+    assert {:ok, count} = :py.gc()
+    assert is_integer(count)
+    assert {:ok, _count} = :py.gc(0)
+    assert :py.tracemalloc_start() == :ok
+    assert :py.tracemalloc_start(3) == :ok
+    assert {:ok, %{traced_current: bytes}} = :py.memory_stats()
+    assert is_integer(bytes)
+    assert :py.tracemalloc_stop() == :ok
   end
 
   test "facts agree with Elixir's" do

@@ -142,8 +142,9 @@ defmodule Py.Context do
   What a context is and does: `:mode`, `:execution_mode`, `:interp_id`, `:queue` (requests
   waiting), `:running`, `:request` (the id of what runs, or 0), `:busy` (microseconds the running
   request has taken so far, in steps of a few milliseconds), `:operation` (what it is, as in
-  `"math.sqrt"` or `"eval: x + 1"`) and `:caller` (who asked for it), `:objects` (handles held) and
-  `:served` (requests so far).
+  `"math.sqrt"` or `"eval: x + 1"`) and `:caller` (who asked for it), `:objects` (handles held),
+  `:served` (requests so far) and `:memory` (bytes allocated since it was opened, or `nil` without
+  a `memory_limit:`).
 
       {:ok, %{queue: 0}} = Py.Context.info(context)
 
@@ -201,24 +202,18 @@ defmodule Py.Context do
     # So that `terminate/2` runs when the supervisor asks, and the interpreter ends in order.
     Process.flag(:trap_exit, true)
     {tag, start} = {make_ref(), System.monotonic_time()}
-    :ok = Native.context_open(options.mode, %{max_queue: options.max_queue}, tag)
-    # First in its queue, before anybody who knows its name finds it open.
-    :ok = Preparation.run()
+    config = Map.take(options, [:max_queue, :memory_limit])
 
-    receive do
-      {^tag, :ok} ->
-        facts = %{context: self(), name: options.name, mode: options.mode}
-
-        Telemetry.execute(
-          [:py, :context, :start],
-          %{duration: System.monotonic_time() - start},
-          facts
-        )
-
-        {:ok, %{grace: options.grace, guests: %{}, abandoned?: false}}
-
-      {^tag, {:error, text}} ->
-        {:stop, %StartError{reason: :initialisation_failed, details: text}}
+    with :ok <- Native.context_open(options.mode, config, tag),
+         # First in its queue, before anybody who knows its name finds it open.
+         :ok = Preparation.run(),
+         :ok <- receive(do: ({^tag, opened} -> opened)) do
+      facts = %{context: self(), name: options.name, mode: options.mode}
+      duration = System.monotonic_time() - start
+      Telemetry.execute([:py, :context, :start], %{duration: duration}, facts)
+      {:ok, %{grace: options.grace, guests: %{}, abandoned?: false}}
+    else
+      {:error, text} -> {:stop, %StartError{reason: :initialisation_failed, details: text}}
     end
   end
 

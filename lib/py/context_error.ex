@@ -8,7 +8,7 @@ defmodule Py.ContextError do
     * `:busy` - so many requests wait already (`max_queue`) that it takes no more
     * `:timeout` - the answer did not come within `timeout:`
     * `:interrupted` - the running code was stopped
-    * `:out_of_memory` - there was no memory for the request or its answer
+    * `:out_of_memory` - the code wanted more memory than the `memory_limit:` of its context
     * `:not_found` - no context has that name or place, or no such pool is started
     * `:would_deadlock` - the request would wait for itself
     * `:supervised` - the pool is a child of your own supervisor, which alone starts and stops it
@@ -50,7 +50,7 @@ defmodule Py.ContextError do
 
   defp sentence(:timeout), do: "the answer did not come in time, which the option timeout: sets"
   defp sentence(:interrupted), do: "the running code was interrupted"
-  defp sentence(:out_of_memory), do: "there is not enough memory for the request or its answer"
+  defp sentence(:out_of_memory), do: "the code wanted more memory than its context may have"
   defp sentence(:would_deadlock), do: "the request would wait for itself"
   defp sentence(:supervised), do: "the pool is a child of another supervisor"
 

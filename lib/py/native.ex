@@ -67,7 +67,7 @@ defmodule Py.Native do
   def runtime_info, do: :erlang.nif_error(@not_started)
 
   @doc "Makes the calling process a context; the message is `{tag, :ok | {:error, text}}`."
-  @spec context_open(mode :: atom, config :: map, tag) :: :ok
+  @spec context_open(mode :: atom, config :: map, tag) :: :ok | {:error, String.t()}
   def context_open(_mode, _config, _tag), do: :erlang.nif_error(@not_started)
 
   @doc "Closes the context of that process; the message is `{tag, :closed}`."

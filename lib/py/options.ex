@@ -16,7 +16,9 @@ defmodule Py.Options do
         :stream,
         :stream_eval,
         :stream_start,
-        :web
+        :web,
+        :memory_stats,
+        :gc
       ],
       type: :context,
       default: nil,
@@ -56,7 +58,9 @@ defmodule Py.Options do
         :stream_eval,
         :stream_start,
         :items,
-        :web
+        :web,
+        :memory_stats,
+        :gc
       ],
       type: :timeout,
       default: 30_000,
@@ -71,6 +75,12 @@ defmodule Py.Options do
       doc:
         "milliseconds from its beginning after which the task is cancelled, or `:infinity`. The " <>
           "answer is then a `Py.ContextError` with the reason `:timeout`"
+    ],
+    generation: [
+      verbs: [:gc],
+      type: {:in, [0, 1, 2]},
+      default: 2,
+      doc: "the oldest generation of objects to look at; 2 is all of them"
     ],
     kwargs: [
       verbs: [:call, :object, :spawn_call, :create_task, :cast, :stream, :stream_start],
@@ -169,6 +179,15 @@ defmodule Py.Options do
       type: :pos_integer,
       default: 10_000,
       doc: "how many requests may wait in a context before it answers `:busy`"
+    ],
+    memory_limit: [
+      verbs: [:context, :start_pool, :pool],
+      type: :pos_integer,
+      default: nil,
+      doc:
+        "bytes that the code of the context may have allocated before it is stopped with " <>
+          "`:out_of_memory`, where Python can tell; see the guide \"Errors and timeouts\". " <>
+          "Default: no limit"
     ],
     grace: [
       verbs: [:context, :reactor, :start_pool, :pool, :application],

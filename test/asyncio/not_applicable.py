@@ -4,7 +4,7 @@ Patterns as in ``fnmatch``, matched with the name of a test from its file on.
 """
 
 SIGNALS = "signals belong to the BEAM, and the loop refuses handlers for them"
-CHILDREN = "child processes belong to the BEAM, and the loop refuses to start them"
+CHILDREN = "child processes belong to the BEAM, and Python is refused to start them"
 MAIN_THREAD = "they expect what asyncio does in Python's main thread only, which no context is"
 FORK = "a process that runs the BEAM cannot be forked"
 OTHER_LOOP = "they are about the loop that asyncio has for Windows"
@@ -22,6 +22,9 @@ NOT_APPLICABLE = {
     "test_unix_events.PolicyTests.*child_watcher*": CHILDREN,
     "test_events.*.test_get_event_loop_new_process": CHILDREN,
     "test_streams.*.test_read_all_from_pipe_reader": CHILDREN,
+    "test_*.test_env_var_debug": CHILDREN,
+    "test_tasks.*.test_debug_mode_interop": CHILDREN,
+    "test_eager_task_factory.*.test_issue105987": CHILDREN,
     "test_runners.*.test_signal_install_not_supported_ok": MAIN_THREAD,
     "test_events.PolicyTests.test_get_event_loop": MAIN_THREAD,
     "test_events.PolicyTests.test_get_event_loop_calls_set_event_loop": MAIN_THREAD,

@@ -218,7 +218,9 @@ defmodule Py.Router.Pool do
   @spec spec(name, keyword) :: {spec, [Registrations.key()]}
   def spec(name, opts) do
     %{size: size, register: register} = Options.parse!(:pool, opts)
-    {{name, size, Keyword.take(opts, [:mode, :max_queue, :grace, :drain])}, register}
+
+    {{name, size, Keyword.take(opts, [:mode, :max_queue, :memory_limit, :grace, :drain])},
+     register}
   end
 
   @doc false

@@ -10,9 +10,12 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use libmimalloc_sys::{mi_collect, mi_free, mi_malloc, mi_realloc, mi_zalloc};
+use libmimalloc_sys::{mi_collect, mi_free, mi_malloc, mi_realloc, mi_usable_size, mi_zalloc};
 use pyo3_ffi as ffi;
 use pyo3_ffi::PyMemAllocatorDomain::{PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
+
+/// Python's domains of memory that is asked for while attached.
+pub(crate) const DOMAINS: [ffi::PyMemAllocatorDomain; 2] = [PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ];
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
@@ -34,7 +37,7 @@ pub(crate) fn trim() {
 /// # Safety
 /// After Python's preinitialisation and before its initialisation, when it has no blocks yet.
 pub(crate) unsafe fn install() {
-    for domain in [PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ] {
+    for domain in DOMAINS {
         let mut allocator = ffi::PyMemAllocatorEx {
             ctx: ptr::null_mut(),
             malloc: Some(malloc),
@@ -49,12 +52,12 @@ pub(crate) unsafe fn install() {
     INSTALLED.store(true, Ordering::Relaxed);
 }
 
-extern "C" fn malloc(_context: *mut c_void, size: usize) -> *mut c_void {
+pub(crate) extern "C" fn malloc(_context: *mut c_void, size: usize) -> *mut c_void {
     // SAFETY: any size will do, also none.
     unsafe { mi_malloc(size) }
 }
 
-extern "C" fn calloc(_context: *mut c_void, count: usize, size: usize) -> *mut c_void {
+pub(crate) extern "C" fn calloc(_context: *mut c_void, count: usize, size: usize) -> *mut c_void {
     match count.checked_mul(size) {
         // SAFETY: as above.
         Some(total) => unsafe { mi_zalloc(total) },
@@ -62,14 +65,24 @@ extern "C" fn calloc(_context: *mut c_void, count: usize, size: usize) -> *mut c
     }
 }
 
-extern "C" fn realloc(_context: *mut c_void, block: *mut c_void, size: usize) -> *mut c_void {
+pub(crate) extern "C" fn realloc(
+    _context: *mut c_void,
+    block: *mut c_void,
+    size: usize,
+) -> *mut c_void {
     // SAFETY: Python gives back what it got from here, or null.
     unsafe { mi_realloc(block, size) }
 }
 
-extern "C" fn free(_context: *mut c_void, block: *mut c_void) {
+pub(crate) extern "C" fn free(_context: *mut c_void, block: *mut c_void) {
     // SAFETY: as above.
     unsafe { mi_free(block) }
+}
+
+/// How many bytes a block has; none for null.
+pub(crate) fn size_of_block(block: *mut c_void) -> usize {
+    // SAFETY: Python's blocks come from here.
+    unsafe { mi_usable_size(block) }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::garbage::Exports;
 use crate::guest::Guests;
 use crate::interrupt::{self, Interrupts};
+use crate::memory::{self, Account};
 use crate::nested::Waits;
 use crate::poller::Polling;
 use crate::queue::{BoxedJob, Queue, NOBODYS};
@@ -28,6 +29,8 @@ pub struct Context {
     pub(crate) polling: Polling,
     pub(crate) guests: Guests,
     pub(crate) on_interrupt: OnInterrupt,
+    /// If it has a limit.
+    pub(crate) account: Option<Account>,
     pub(crate) interpreter_id: AtomicI64,
     pub(crate) served: AtomicU64,
     running: AtomicU64,
@@ -59,6 +62,8 @@ pub struct Info {
     pub busy: Duration,
     pub objects: usize,
     pub served: u64,
+    /// Bytes that it has allocated since it was opened, if it has a limit.
+    pub memory: Option<usize>,
 }
 
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -82,13 +87,18 @@ pub fn abandoned_threads() -> usize {
 
 impl Context {
     /// Starts the worker thread. `opened` is called on it, with the result, before the first job;
-    /// jobs may be submitted at once and wait for it.
+    /// jobs may be submitted at once and wait for it. Jobs that take more than `memory_limit`
+    /// bytes are interrupted.
     pub fn open(
         mode: Mode,
         capacity: usize,
+        memory_limit: Option<usize>,
         on_interrupt: OnInterrupt,
         opened: impl FnOnce(Result<(), StartError>) + Send + 'static,
     ) -> Result<Arc<Context>, StartError> {
+        if memory_limit.is_some() {
+            memory::prepare(mode)?;
+        }
         let context = Arc::new(Context {
             mode,
             queue: Queue::new(capacity),
@@ -98,6 +108,7 @@ impl Context {
             polling: Polling::default(),
             guests: Guests::default(),
             on_interrupt,
+            account: memory_limit.map(Account::new),
             interpreter_id: AtomicI64::new(-1),
             served: AtomicU64::new(0),
             running: AtomicU64::new(0),
@@ -216,6 +227,7 @@ impl Context {
             busy: self.busy(),
             objects: self.exports.live(),
             served: self.served.load(Ordering::Relaxed),
+            memory: self.account.as_ref().map(Account::used),
         }
     }
 

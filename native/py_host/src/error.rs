@@ -95,6 +95,11 @@ impl<'py> Raised<'py> {
         unsafe { ffi::PyErr_GivenExceptionMatches(self.0.as_ptr(), ffi::PyExc_AttributeError) != 0 }
     }
 
+    pub fn is_memory_error(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { ffi::PyErr_GivenExceptionMatches(self.0.as_ptr(), ffi::PyExc_MemoryError) != 0 }
+    }
+
     /// Is it what [`Context::interrupt`](crate::Context::interrupt) raises?
     pub fn is_interrupt(&self) -> bool {
         // SAFETY: as above.

@@ -13,6 +13,7 @@ use pyo3_ffi as ffi;
 
 use crate::interpreter::{Ended, Interpreter};
 use crate::interrupt::{self, own_thread, Target};
+use crate::memory::{self, Account};
 use crate::mode::Place;
 use crate::queue::{BoxedJob, Pace, Queue};
 use crate::{
@@ -129,6 +130,12 @@ impl Worker {
         self.context.interrupts.hit(self.context.running())
     }
 
+    /// Has the job that runs taken more memory than its context may?
+    pub fn exceeded_memory(&self) -> bool {
+        let exceeded = |account: &Account| account.exceeded(self.context.running());
+        self.context.account.as_ref().is_some_and(exceeded)
+    }
+
     /// A handle by which others may hold `object`.
     pub fn export(&self, object: Object<'_>) -> Handle {
         Handle::new(&self.context, object)
@@ -188,6 +195,7 @@ fn open(context: &Arc<Context>) -> Result<(Interpreter, Worker), StartError> {
     match interpreter.attach(|py| Worker::new(py, Arc::clone(context))) {
         Ok(worker) => {
             interrupt::set_own(Some(Arc::clone(context)));
+            memory::count(Some(context));
             context.interpreter_id.store(interpreter.id, Ordering::Relaxed);
             context
                 .interrupts
@@ -268,6 +276,7 @@ fn close(interpreter: Interpreter, worker: Worker) -> Ended {
     let context = Arc::clone(&worker.context);
     context.interrupts.disable();
     interrupt::set_own(None);
+    memory::count(None);
     context.reject_waiting();
     interpreter.attach(|py| {
         context.exports.close(py);

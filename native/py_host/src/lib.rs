@@ -21,6 +21,7 @@ mod interpreter;
 pub mod interrupt;
 mod lent;
 pub mod look;
+mod memory;
 pub mod mode;
 pub mod namespace;
 pub mod nested;

@@ -62,6 +62,7 @@ rustler::atoms! {
     not_found,
     interrupted,
     timeout,
+    out_of_memory,
     exit,
     path,
     reason,
@@ -168,6 +169,7 @@ rustler::atoms! {
     request,
     objects,
     served,
+    memory,
 
     // Reactors.
     any,
@@ -187,4 +189,5 @@ rustler::atoms! {
     templates,
     encoders,
     max_queue,
+    memory_limit,
 }

@@ -314,6 +314,11 @@ fn name_interrupt<'py>(failure: Failure<'py>, worker: &Worker) -> Failure<'py> {
         Failure::Raised(raised) if raised.is_interrupt() && worker.context().is_closed() => {
             Failure::Context(atoms::closed())
         }
+        Failure::Raised(raised)
+            if worker.exceeded_memory() && (raised.is_interrupt() || raised.is_memory_error()) =>
+        {
+            Failure::Context(atoms::out_of_memory())
+        }
         Failure::Raised(raised) if raised.is_interrupt() && worker.was_interrupted() => {
             Failure::Context(atoms::interrupted())
         }

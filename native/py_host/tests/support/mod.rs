@@ -30,11 +30,16 @@ pub fn start() {
 }
 
 pub fn open(mode: Mode, capacity: usize) -> Arc<Context> {
+    open_with(mode, capacity, None)
+}
+
+pub fn open_with(mode: Mode, capacity: usize, memory_limit: Option<usize>) -> Arc<Context> {
     start();
     let (send, receive) = mpsc::channel();
-    let context =
-        Context::open(mode, capacity, Box::new(|_id| {}), move |result| send.send(result).unwrap())
-            .unwrap();
+    let context = Context::open(mode, capacity, memory_limit, Box::new(|_id| {}), move |result| {
+        send.send(result).unwrap()
+    })
+    .unwrap();
     receive.recv_timeout(SOON).expect("the context answers").expect("the context opens");
     context
 }

@@ -18,6 +18,7 @@ fn context_open<'a>(
     tag: Term<'a>,
 ) -> NifResult<Term<'a>> {
     let capacity = config.map_get(atoms::max_queue())?.decode()?;
+    let limit: Option<usize> = config.map_get(atoms::memory_limit())?.decode()?;
     let opened = Mode::parse(&mode.atom_to_string()?).and_then(|mode| {
         let tagged = Tagged::new(env, tag);
         let opened = move |result: Result<(), py_host::StartError>| match result {
@@ -28,7 +29,8 @@ fn context_open<'a>(
         let on_interrupt = move |id: u64| {
             terms::send(&owner, |env| (atoms::interrupting(), id).encode(env));
         };
-        Context::open(mode, capacity, Box::new(on_interrupt), opened).map_err(|error| error.0)
+        Context::open(mode, capacity, limit, Box::new(on_interrupt), opened)
+            .map_err(|error| error.0)
     });
     Ok(match opened {
         Ok(context) => {
@@ -95,6 +97,7 @@ fn context_info<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
         (atoms::busy(), (info.busy.as_micros() as u64).encode(env)),
         (atoms::objects(), info.objects.encode(env)),
         (atoms::served(), info.served.encode(env)),
+        (atoms::memory(), info.memory.encode(env)),
     ];
     let info = Term::map_from_pairs(env, &pairs).expect("different keys");
     (atoms::ok(), info).encode(env)

@@ -1,0 +1,92 @@
+defmodule Py.Modes.MemoryLimitTest do
+  # What a context may take, in the modes that can tell how much that is.
+  use Py.Case, async: true
+
+  alias Py.{Context, ContextError}
+
+  @limit 32 * 1024 * 1024
+  @exceeded {:error, %ContextError{reason: :out_of_memory}}
+
+  # Where this library brings the allocator: see guides/errors-and-timeouts.md.
+  defp counts?(mode) do
+    own_gil = Enum.find(Py.Mode.all(), &(&1.name == :own_gil))
+
+    own_gil.default and mode in [:own_gil, :shared_gil] and System.get_env("PYTHONMALLOC") == nil
+  end
+
+  for %{name: mode, supported: true} <- Py.Mode.all() do
+    describe "in mode #{mode}" do
+      test "code that takes more than its context may is stopped, or the limit refused" do
+        mode = unquote(mode)
+        Process.flag(:trap_exit, true)
+        opened = Context.start_link(mode: mode, memory_limit: @limit)
+
+        if counts?(mode) do
+          {:ok, context} = opened
+          exceed(context)
+          Context.stop(context)
+        else
+          assert {:error, %Py.StartError{} = error} = opened
+          assert Exception.message(error) =~ "memory_limit cannot be kept here"
+        end
+      end
+    end
+  end
+
+  defp exceed(context) do
+    assert {:ok, %{memory: taken}} = Context.info(context)
+    assert taken < @limit
+    # Bit by bit, then in code that catches what it can, then all at once.
+    assert Context.exec(context, "kept = []\nwhile True: kept.append(bytes(1000))") == @exceeded
+    assert {:ok, %{memory: taken}} = Context.info(context)
+    assert taken > @limit
+    assert Context.exec(context, "del kept") == :ok
+
+    stubborn = """
+    kept = []
+    for _ in range(2):
+        try:
+            while True: kept.append(bytes(1000))
+        except BaseException:
+            pass
+    del kept
+    """
+
+    assert Context.exec(context, stubborn) in [@exceeded, :ok]
+    assert Context.eval(context, "bytes(1 << 26)") == @exceeded
+    # Who is prepared for it goes on.
+    code = "try:\n    bytes(1 << 26)\nexcept MemoryError:\n    seen = True\nseen"
+    assert Context.eval(context, code) == {:ok, true}
+
+    assert Context.eval(context, "sum(len(bytes(1000)) for _ in range(10 ** 5))") ==
+             {:ok, 10 ** 8}
+
+    # Another interruption keeps its own name.
+    assert Context.exec(context, "while True: pass", timeout: 20) ==
+             {:error, %ContextError{reason: :timeout}}
+  end
+
+  test "a limit is for its own context" do
+    if counts?(:own_gil) do
+      limited = start_context(memory_limit: @limit)
+      free = start_context()
+      assert Context.eval(free, "len([bytes(1000) for _ in range(50_000)])") == {:ok, 50_000}
+      assert {:ok, %{memory: nil}} = Context.info(free)
+      assert Context.eval(limited, "len([bytes(1000) for _ in range(50_000)])") == @exceeded
+      assert Context.eval(limited, "1 + 1") == {:ok, 2}
+    end
+  end
+
+  test "contexts of a pool can have one" do
+    if counts?(:own_gil) do
+      {:ok, _} = Py.Router.start_pool(:limited, 2, memory_limit: @limit)
+      code = "len([bytes(1000) for _ in range(50_000)])"
+      assert Py.eval(code, %{}, pool: :limited) == @exceeded
+      assert Py.eval("1 + 1", %{}, pool: :limited) == {:ok, 2}
+      :ok = Py.Router.stop_pool(:limited)
+
+      start_supervised!({Py.Router, name: :supervised, size: 1, memory_limit: @limit})
+      assert Py.eval(code, %{}, pool: :supervised) == @exceeded
+    end
+  end
+end
