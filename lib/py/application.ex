@@ -6,6 +6,7 @@ defmodule Py.Application do
 
   use Application
 
+  alias Py.Request.Inline
   alias Py.Router.{Pool, Registrations}
 
   @impl true
@@ -14,6 +15,7 @@ defmodule Py.Application do
          :ok <- Py.Venv.start(),
          :ok <- Py.Telemetry.setup(),
          :ok <- check_pools() do
+      Enum.each(Py.Options.env(:inline), &Inline.register/1)
       # Each of these may crash now and then without taking the application along.
       options = [strategy: :rest_for_one, max_restarts: 10, max_seconds: 5, name: Py.Supervisor]
       Supervisor.start_link(children(), options)
@@ -29,6 +31,7 @@ defmodule Py.Application do
   def stop(_state) do
     for name <- Pool.names(), Process.whereis(Pool.keeper(name)) == nil, do: Pool.unpublish(name)
     Registrations.clear()
+    Inline.clear()
     Py.Tracer.disable()
     Py.State.clear()
   end

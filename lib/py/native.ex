@@ -19,6 +19,7 @@ defmodule Py.Native do
   @type kind ::
           :call
           | :timed_call
+          | :inline
           | {:spawn | :timed_spawn, leader :: pid}
           | {:task, leader :: pid, info :: term, timeout}
           | {:cast, leader :: pid, info :: term}
@@ -168,6 +169,10 @@ defmodule Py.Native do
   says that the context lives on another node; `:ok` is all that a cast answers. The ticket of a
   task is what its message `{:async_result, ticket, {:ok, value}}` has, and is held for it. With a
   kind that is timed, the answer that a worker gives comes as `{:timed, times, answer}`.
+
+  With kind `:inline` an idle context's worker gives up its place to the calling scheduler for
+  this one request. `{:slow, microseconds, others, answer}` says that it took too long for that,
+  and how many others on this scheduler had not since the last that did.
   """
   @spec request_submit(target, op, scope, tag | nil, format, kind) ::
           answer
@@ -175,6 +180,8 @@ defmodule Py.Native do
           | {:wait, ticket}
           | {:unopened, non_neg_integer}
           | :remote
+          | {:slow, microseconds :: pos_integer, others :: non_neg_integer,
+             answer | {:wait, ticket}}
           | :ok
   def request_submit(_target, _op, _scope, _tag, _format, _kind),
     do: :erlang.nif_error(@not_started)

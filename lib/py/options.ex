@@ -88,6 +88,14 @@ defmodule Py.Options do
       default: [],
       doc: "keyword arguments, as a keyword list or a map"
     ],
+    inline: [
+      verbs: [:call, :eval, :object],
+      type: {:in, [true, false]},
+      default: false,
+      doc:
+        "run the code on this process's own scheduler if the context is idle. A promise that it " <>
+          "takes far less than a millisecond and waits for nothing; see the guide on performance"
+    ],
     return: [
       verbs: [:call, :eval, :getattr, :object, :spawn_call, :create_task],
       type: {:in, [:term, :object, :json]},
@@ -379,6 +387,12 @@ defmodule Py.Options do
       default: true,
       doc: "whether the reactor takes part in `Py.Reactor.handoff/2`"
     ],
+    inline: [
+      verbs: [:application],
+      type: :functions,
+      default: [],
+      doc: "functions that are called inline, as in `[{:math, :sqrt}]`"
+    ],
     stack_size: [
       verbs: [:application],
       type: :pos_integer,
@@ -489,6 +503,7 @@ defmodule Py.Options do
 
   defp valid?(:venv, {folder, _requirements}), do: is_binary(folder)
   defp valid?(:venv, folder), do: is_nil(folder) or is_binary(folder)
+  defp valid?(:functions, value), do: is_list(value) and Enum.all?(value, &match?({_, _}, &1))
   defp valid?(:context, value) when is_integer(value), do: value > 0
   defp valid?(:context, value), do: is_pid(value) or valid?(:name, value)
   defp valid?(:name, {kind, _term}), do: is_atom(kind)

@@ -18,7 +18,7 @@ defmodule Py.Request do
   }
 
   alias Py.EventLoop.Tasks
-  alias Py.Request.{Route, Spawned}
+  alias Py.Request.{Inline, Route, Spawned}
   alias Py.Stream.Push
 
   @type result :: {:ok, term} | {:error, Exception.t()}
@@ -37,8 +37,11 @@ defmodule Py.Request do
     object(object, {:call_method, object, method, args, options.kwargs}, options, format)
   end
 
-  def call(module, function, args, [], format),
-    do: route({:call, module, function, args, []}, format)
+  # To look through options costs as much as a short call.
+  def call(module, function, args, opts, format) when opts in [[], [inline: true]] do
+    op = {:call, module, function, args, []}
+    route(op, format, Inline.how(op, opts != [], @timeout))
+  end
 
   def call(module, function, args, opts, format) do
     options = Options.parse!(:call, opts)
@@ -49,7 +52,7 @@ defmodule Py.Request do
   @spec eval(binary, map | keyword, keyword, Native.format()) :: result
   def eval(code, vars, opts, format \\ :term)
   def eval(code, _vars, _opts, _format) when not is_binary(code), do: Mistake.code!(code)
-  def eval(code, vars, [], format), do: route({:eval, code, vars}, format)
+  def eval(code, vars, [], format), do: route({:eval, code, vars}, format, @timeout)
 
   def eval(code, vars, opts, format),
     do: run({:eval, code, vars}, Options.parse!(:eval, opts), format)
@@ -162,7 +165,7 @@ defmodule Py.Request do
     format = format(options, format)
 
     op
-    |> Telemetry.call(options.timeout, &Route.object(object, op, format, &1))
+    |> Telemetry.call(how(op, options), &Route.object(object, op, format, &1))
     |> decode(options)
   end
 
@@ -177,14 +180,12 @@ defmodule Py.Request do
     format = format(options, format)
 
     op
-    |> Telemetry.call(options.timeout, &Route.run(op, options, format, &1))
+    |> Telemetry.call(how(op, options), &Route.run(op, options, format, &1))
     |> decode(options)
   end
 
   # The same where no option is given.
-  defp route(op, format) do
-    Telemetry.call(op, @timeout, &Route.route(op, nil, format, &1))
-  end
+  defp route(op, format, how), do: Telemetry.call(op, how, &Route.route(op, nil, format, &1))
 
   @doc "Makes of a result what the option `as:` says."
   @spec decode(result, map) :: result
@@ -202,6 +203,9 @@ defmodule Py.Request do
   def exception({:raised, description, object}), do: Error.from_description(description, object)
   def exception({:context, reason}), do: %ContextError{reason: reason}
   def exception({:conversion, facts}), do: struct!(ConversionError, facts)
+
+  defp how(op, %{inline: inline, timeout: timeout}), do: Inline.how(op, inline, timeout)
+  defp how(_op, %{timeout: timeout}), do: timeout
 
   defp format(%{return: return}, _format) when return != :term, do: return
   defp format(_options, format), do: format

@@ -38,6 +38,7 @@ defmodule Py.Router do
   """
 
   alias Py.{Context, ContextError, Mistake, Native, Options}
+  alias Py.Request.Inline
   alias Py.Router.{Pool, Registrations}
 
   @bound :"$py_context"
@@ -273,6 +274,34 @@ defmodule Py.Router do
   """
   @spec unregister_pool(registration) :: :ok
   def unregister_pool(module_or_function), do: Registrations.remove(module_or_function)
+
+  @doc """
+  Has calls of a function run inline wherever they can, as with `inline: true`.
+
+  That saves a hand-over between threads, and holds the caller's scheduler meanwhile: it is for
+  functions that take microseconds. One that turns out to be slow goes to a worker for a minute,
+  which is logged.
+
+      iex> Py.Router.register_inline({:math, :sqrt})
+      :ok
+      iex> Py.call(:math, :sqrt, [16])
+      {:ok, 4.0}
+      iex> Py.Router.unregister_inline({:math, :sqrt})
+      :ok
+
+  """
+  @spec register_inline({atom | binary, atom | binary}) :: :ok
+  def register_inline({_module, _function} = function), do: Inline.register(function)
+
+  @doc """
+  Undoes `register_inline/1`.
+
+      iex> Py.Router.unregister_inline({:never, :registered})
+      :ok
+
+  """
+  @spec unregister_inline({atom | binary, atom | binary}) :: :ok
+  def unregister_inline({_module, _function} = function), do: Inline.unregister(function)
 
   @doc """
   The pool that calls of a function go to.

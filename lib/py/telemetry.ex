@@ -58,7 +58,7 @@ defmodule Py.Telemetry do
   """
 
   alias Py.{Native, Options}
-  alias Py.Request.Waiting
+  alias Py.Request.{Inline, Waiting}
   alias Py.Router.Pool
 
   @compile {:no_warn_undefined, :telemetry}
@@ -133,14 +133,15 @@ defmodule Py.Telemetry do
 
   @doc false
   # Runs a request; where somebody wants to know, between two events, and told to wait in a way
-  # that keeps the time.
-  @spec call(Native.op(), timeout, (Waiting.how() -> Waiting.outcome())) :: Waiting.outcome()
-  def call(op, timeout, request) do
+  # that keeps the time. Then there is no calling inline, which is for those who count nanoseconds.
+  @spec call(Native.op(), Inline.how(), (Waiting.how() -> Waiting.outcome())) ::
+          Waiting.outcome()
+  def call(op, how, request) do
     if calls?() do
       start = started(op)
-      ended(op, start, request.({:timed, timeout}))
+      ended(op, start, request.({:timed, Inline.timeout(how)}))
     else
-      request.(timeout)
+      request.(how)
     end
   end
 

@@ -28,6 +28,8 @@ defmodule Py.Context.Remote do
   def run(_context, _op, _format, {:task, _info, _timeout}), do: Tasks.remote()
   def run(context, op, format, {:timed, timeout}), do: run(context, op, format, timeout)
 
+  def run(context, op, format, {:inline, timeout}), do: run(context, op, format, timeout)
+
   def run(context, op, format, :infinity),
     do: ask(context, {:request, op, format, :infinity, Process.group_leader()}, :infinity)
 

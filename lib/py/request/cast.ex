@@ -39,6 +39,13 @@ defmodule Py.Request.Cast do
   @spec finish(Callback.target(), list) :: :ok
   def finish(target, args), do: target |> Callback.finish(args) |> report({:schedule, target})
 
+  @doc "An operation in a few words."
+  @spec describe(Native.op() | {:schedule, Callback.target()}) :: String.t()
+  def describe({:call, module, function, _args, _kwargs}), do: "#{module}.#{function}"
+  def describe({:call_method, object, method, _args, _kwargs}), do: "#{object.type}.#{method}"
+  def describe({:schedule, target}), do: "the scheduled function #{inspect(target)}"
+  def describe(op), do: inspect(elem(op, 0))
+
   # Nothing has run yet: there was a struct that has to be encoded here.
   defp again(info, op, {:conversion, %{reason: :encoder, direction: :to_python}} = reason) do
     case Walk.op(op) do
@@ -53,13 +60,8 @@ defmodule Py.Request.Cast do
   end
 
   defp report({:error, error}, op) do
-    Logger.error(["Py.cast of ", name(op), " failed: ", Exception.message(error)])
+    Logger.error(["Py.cast of ", describe(op), " failed: ", Exception.message(error)])
   end
 
   defp report(_done, _op), do: :ok
-
-  defp name({:call, module, function, _args, _kwargs}), do: "#{module}.#{function}"
-  defp name({:call_method, object, method, _args, _kwargs}), do: "#{object.type}.#{method}"
-  defp name({:schedule, target}), do: "the scheduled function #{inspect(target)}"
-  defp name(op), do: inspect(elem(op, 0))
 end

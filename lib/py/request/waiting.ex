@@ -6,6 +6,7 @@ defmodule Py.Request.Waiting do
   #
   #   * `timeout` - in this call, so many milliseconds
   #   * `{:timed, timeout}` - likewise, and `Py.Telemetry` is told how long it took
+  #   * `{:inline, timeout}` - likewise, but on this scheduler if the context is idle
   #   * `{:spawn, tag}` - by `Py.Request.Spawned`, later; here only a ticket comes back
   #   * `{:task, info, timeout}` - by whoever gets the message; see `Py.EventLoop.Tasks`
   #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
@@ -14,11 +15,11 @@ defmodule Py.Request.Waiting do
   alias Py.Context.Remote
   alias Py.Encoder.Walk
   alias Py.EventLoop.Tasks
-  alias Py.Request.Cast
+  alias Py.Request.{Cast, Inline}
 
   @type how ::
           timeout
-          | {:timed, timeout}
+          | {:timed | :inline, timeout}
           | {:spawn, Native.tag()}
           | {:task, info :: map, timeout}
           | {:cast, routed? :: boolean}
@@ -62,6 +63,20 @@ defmodule Py.Request.Waiting do
     case Native.request_submit(target, op, scope, make_ref(), format, kind) do
       :ok -> :ok
       answer -> at_once(answer, target, op, scope, format, how)
+    end
+  end
+
+  def submit(target, op, scope, format, {:inline, timeout}) do
+    tag = make_ref()
+    request = {target, op, scope, format}
+
+    case Native.request_submit(target, op, scope, tag, format, :inline) do
+      {:slow, microseconds, others, answer} ->
+        Inline.slow(op, microseconds, others)
+        here(answer, tag, timeout, request)
+
+      answer ->
+        here(answer, tag, timeout, request)
     end
   end
 
@@ -121,6 +136,15 @@ defmodule Py.Request.Waiting do
   def timeout, do: {:error, %ContextError{reason: :timeout}}
 
   ## What comes back at once
+
+  # What an inline call has printed comes as messages, and its answer after them.
+  defp here({:ok, _value} = ok, _tag, _timeout, _request), do: ok
+
+  defp here({:wait, ticket}, tag, timeout, request),
+    do: wait(tag, ticket, deadline(timeout), request)
+
+  defp here(answer, _tag, timeout, {target, op, scope, format}),
+    do: at_once(answer, target, op, scope, format, timeout)
 
   defp at_once({:timed, times, answer}, target, op, scope, format, how) do
     Telemetry.note(times)

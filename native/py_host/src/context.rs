@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::garbage::Exports;
 use crate::guest::Guests;
+use crate::inline::Seat;
 use crate::interrupt::{self, Interrupts};
 use crate::memory::{self, Account};
 use crate::nested::Waits;
@@ -28,6 +29,7 @@ pub struct Context {
     pub(crate) waits: Waits,
     pub(crate) polling: Polling,
     pub(crate) guests: Guests,
+    pub(crate) seat: Seat,
     pub(crate) on_interrupt: OnInterrupt,
     /// If it has a limit.
     pub(crate) account: Option<Account>,
@@ -107,6 +109,7 @@ impl Context {
             waits: Waits::default(),
             polling: Polling::default(),
             guests: Guests::default(),
+            seat: Seat::default(),
             on_interrupt,
             account: memory_limit.map(Account::new),
             interpreter_id: AtomicI64::new(-1),

@@ -36,6 +36,7 @@ pub struct Worker {
     local: OnceCell<Box<dyn Any>>,
     /// How waiting in the middle of jobs has gone so far.
     pub(crate) pace: Cell<Pace>,
+    pub(crate) inline: Cell<bool>,
 }
 
 impl Worker {
@@ -48,6 +49,7 @@ impl Worker {
             fresh: fresh.keep(),
             local: OnceCell::new(),
             pace: Cell::default(),
+            inline: Cell::new(false),
         };
         let setup = runtime::get().map_err(|error| error.0)?.setup;
         let local = setup(py, &worker)?;
@@ -215,6 +217,7 @@ fn serve(interpreter: &Interpreter, worker: &Worker) {
     // Nobody waits for a GIL of one's own, so there the worker looks out for the next job without
     // letting go of it, which saves a tenth of a microsecond or two on each.
     let own_gil = context.mode.row().place == Place::OwnGil;
+    let _offer = context.seat.offer(interpreter, worker);
     let mut pace = Pace::default();
     let mut next = None;
     while !queue.is_closed() {
@@ -222,11 +225,14 @@ fn serve(interpreter: &Interpreter, worker: &Worker) {
             let soon = if own_gil { None } else { queue.soon(&mut pace) };
             soon.unwrap_or_else(|| sleep(queue, &mut pace))
         });
+        let _seat = context.seat.take();
         next = interpreter.attach(|py| {
             let mut next = run_jobs(py, worker, job);
             while own_gil && next.is_none() {
-                next = run_jobs(py, worker, queue.soon(&mut pace)?);
+                let Some(job) = queue.soon(&mut pace) else { break };
+                next = run_jobs(py, worker, job);
             }
+            context.seat.look_around(py, interpreter);
             next
         });
     }

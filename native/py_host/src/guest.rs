@@ -39,6 +39,11 @@ pub(crate) fn register(context: &Arc<Context>) {
     open.push(Arc::downgrade(context));
 }
 
+pub(crate) fn open_contexts() -> Vec<Arc<Context>> {
+    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.iter().filter_map(Weak::upgrade).collect()
+}
+
 /// Lends the calling thread, which is no worker, the means of one. `None` if the interpreter has
 /// no open context. In the main interpreter, where there may be several, one that has a job.
 pub fn lend<R>(py: Attached<'_>, work: impl FnOnce(&Worker) -> R) -> Option<R> {
@@ -88,13 +93,8 @@ pub fn wait(
 fn host(_py: Attached<'_>) -> Option<Arc<Context>> {
     // SAFETY: attached, so there is a current interpreter.
     let id = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
-    let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut found: Vec<_> = open
-        .iter()
-        .filter_map(Weak::upgrade)
-        .filter(|context| context.info().interpreter_id == id && !context.is_closed())
-        .collect();
-    drop(open);
+    let mut found = open_contexts();
+    found.retain(|context| context.info().interpreter_id == id && !context.is_closed());
     let busy = found.iter().position(|context| !context.is_idle());
     match busy {
         Some(index) => Some(found.swap_remove(index)),

@@ -16,7 +16,7 @@ static LIFECYCLE: Mutex<()> = Mutex::new(());
 /// How long a closing interpreter waits for threads that Python code started and left behind.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// An interpreter together with the calling thread's state in it.
+/// An interpreter together with the thread state of its worker.
 pub(crate) struct Interpreter {
     thread: ThreadState,
     place: Place,
@@ -65,6 +65,16 @@ impl Interpreter {
         self.thread.attach(work)
     }
 
+    /// Are there threads in it beside the worker's?
+    pub fn has_other_threads(&self, _py: Attached<'_>) -> bool {
+        // SAFETY: the interpreter is alive, as we are attached to it; we look at its newest thread
+        // and whether there is a second.
+        unsafe {
+            let first = ffi::PyInterpreterState_ThreadHead(self.raw);
+            !ffi::PyThreadState_Next(first).is_null()
+        }
+    }
+
     /// Nothing may hold an object of a sub-interpreter any more.
     pub fn end(self) -> Ended {
         if self.place == Place::Main {
@@ -73,7 +83,7 @@ impl Interpreter {
         }
         self.attach(run_exit_functions);
         let deadline = Instant::now() + PATIENCE;
-        while self.attach(|_py| has_other_threads(self.raw)) {
+        while self.attach(|py| self.has_other_threads(py)) {
             if Instant::now() > deadline {
                 return Ended::Abandoned;
             }
@@ -97,15 +107,6 @@ fn run_exit_functions(py: Attached<'_>) {
         Object::import(py, c"atexit").and_then(|atexit| atexit.attr(c"_run_exitfuncs")?.call0());
     // An exception has nobody left to hear it.
     drop(ran);
-}
-
-fn has_other_threads(interpreter: *mut ffi::PyInterpreterState) -> bool {
-    // SAFETY: the interpreter is alive, as we are attached to it; we look at its newest thread
-    // and whether there is a second.
-    unsafe {
-        let first = ffi::PyInterpreterState_ThreadHead(interpreter);
-        !ffi::PyThreadState_Next(first).is_null()
-    }
 }
 
 #[cfg(Py_3_12)]

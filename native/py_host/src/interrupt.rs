@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 use std::os::raw::c_long;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,8 @@ unsafe impl Send for Target {}
 #[derive(Default)]
 pub(crate) struct Interrupts {
     target: Mutex<Option<Target>>,
+    /// What Python calls the worker's thread, whoever may sit in its place.
+    thread: OnceLock<c_long>,
     raising: Mutex<()>,
     /// Somebody has looked, or is about to look, whether there is something to interrupt.
     announced: AtomicBool,
@@ -61,6 +63,7 @@ pub(crate) struct Interrupts {
 
 impl Interrupts {
     pub fn enable(&self, target: Target) {
+        let _ = self.thread.set(target.thread);
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = Some(target);
     }
 
@@ -93,8 +96,9 @@ impl Interrupts {
         if self.announced.load(Ordering::SeqCst) {
             let exclusive = self.raising.lock().unwrap_or_else(PoisonError::into_inner);
             self.announced.store(false, Ordering::SeqCst);
+            let thread = self.thread.get().copied().unwrap_or_else(own_thread);
             // SAFETY: attached; a null exception takes back the one that is pending.
-            unsafe { ffi::PyThreadState_SetAsyncExc(own_thread(), std::ptr::null_mut()) };
+            unsafe { ffi::PyThreadState_SetAsyncExc(thread, std::ptr::null_mut()) };
             drop(exclusive);
             if TRACING.replace(false) {
                 // SAFETY: attached; null takes the function away.
@@ -217,6 +221,13 @@ thread_local! {
     static OWN: RefCell<Option<Arc<Context>>> = const { RefCell::new(None) };
     /// Has `Relentless` left its trace function here?
     static TRACING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// For whoever sits in the worker's place during one job.
+pub(crate) fn during(context: &Arc<Context>, job: impl FnOnce()) {
+    set_own(Some(Arc::clone(context)));
+    job();
+    set_own(None);
 }
 
 /// The worker's side, at its beginning and end.

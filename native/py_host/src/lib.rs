@@ -17,6 +17,7 @@ pub mod extension;
 pub mod facts;
 pub mod garbage;
 pub mod guest;
+mod inline;
 mod interpreter;
 pub mod interrupt;
 mod lent;

@@ -22,7 +22,8 @@ pub struct Nested {
     queue: Queue,
 }
 
-/// The wait was ended from outside: its job is to stop.
+/// The wait was ended from outside, and its job is to stop; or there was none, as whoever runs the
+/// job must not be kept waiting ([`Worker::is_inline`]).
 pub struct Interrupted;
 
 impl Nested {
@@ -82,7 +83,7 @@ impl Worker {
         done: impl Fn() -> bool,
     ) -> Result<(), Interrupted> {
         let context = self.context();
-        if self.was_interrupted() {
+        if self.was_interrupted() || self.is_inline() {
             return Err(Interrupted);
         }
         context.suspend(Waker::Nested(Arc::clone(nested)));

@@ -96,6 +96,9 @@ impl Worker {
         timeout: Option<Duration>,
         ready: &mut Ready,
     ) -> Result<(), Failed> {
+        if self.is_inline() {
+            return Err(Failed::Interrupted);
+        }
         if self.serve(py, poller)? || timeout == Some(Duration::ZERO) {
             // At once, so that detaching would only cost.
             return Ok(poller.wait(Some(Duration::ZERO), ready)?);

@@ -16,6 +16,8 @@ rustler::atoms! {
     call,
     spawn,
     cast,
+    inline,
+    slow,
     callback,
     flush,
     output,

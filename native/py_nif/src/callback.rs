@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use py_host::{Nested, Object, Poller, Raised};
+use py_host::{Attached, Nested, Object, Poller, Raised, Worker};
 use pyo3_ffi as ffi;
 use rustler::{Encoder, Resource, ResourceArc, Term};
 
@@ -181,6 +181,9 @@ pub fn ask<'py>(
     target: Target<'_>,
     args: Option<&Object<'py>>,
 ) -> Outcome<'py, Object<'py>> {
+    if converter.worker.is_inline() {
+        return Err(interrupted(converter));
+    }
     let waiter = match current {
         Some(_) => Waiter::Worker(Arc::new(Nested::new())),
         None => Waiter::Thread(Condvar::new()),
@@ -339,9 +342,23 @@ fn gone<'py>(converter: &Converter<'py>) -> Failure<'py> {
     error(converter, &facts)
 }
 
-/// `KeyboardInterrupt`, as for code that was interrupted while it ran.
+/// The exception of a wait that did not come to its end.
 pub fn interrupted<'py>(converter: &Converter<'py>) -> Failure<'py> {
-    // SAFETY: attached; the type is static.
-    unsafe { ffi::PyErr_SetNone(ffi::PyExc_KeyboardInterrupt) };
+    set_interrupted(converter.py, converter.worker);
     Raised::take(converter.py).into()
+}
+
+/// `KeyboardInterrupt`, as for code that was interrupted while it ran; but a wait that could not
+/// even begin, because code that runs on a scheduler of the BEAM's must not keep it, says that.
+pub fn set_interrupted(_py: Attached<'_>, worker: &Worker) {
+    let text = c"an inline call cannot wait for anything outside of Python; make this call \
+        without `inline`";
+    // SAFETY: attached; the types and the text are static.
+    unsafe {
+        if worker.is_inline() {
+            ffi::PyErr_SetString(ffi::PyExc_RuntimeError, text.as_ptr());
+        } else {
+            ffi::PyErr_SetNone(ffi::PyExc_KeyboardInterrupt);
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod contexts;
 mod convert;
 mod current;
 mod failure;
+mod inline;
 mod keys;
 mod local;
 mod message;

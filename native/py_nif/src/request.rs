@@ -13,7 +13,7 @@ use crate::object::{self, NamespaceRef};
 use crate::reply::{self, Answer, Ticket};
 use crate::task::{self, Next, Place};
 use crate::terms::Tuple;
-use crate::{atoms, attendant, ops, output};
+use crate::{atoms, attendant, callback, ops, output};
 
 pub struct Request {
     ticket: Arc<Ticket>,
@@ -151,11 +151,14 @@ impl Request {
                 return (*self).conclude_job(converter, outcome, current);
             }
         };
+        if converter.worker.is_inline() {
+            close(coroutine);
+            let refused = Err(callback::interrupted(converter));
+            return (*self).conclude_job(converter, refused, current);
+        }
         self.place = Place::take(converter.entry);
         if self.place.is_none() || !self.ticket.become_task() {
-            // So that Python does not complain that nobody has awaited it.
-            let closed = coroutine.attr(c"close").and_then(|close| close.call0());
-            drop(closed);
+            close(coroutine);
             return (*self).conclude_job(converter, Err(Failure::Context(atoms::busy())), current);
         }
         let begun = task::begin(converter, self, coroutine, poller);
@@ -287,6 +290,11 @@ impl Drop for Request {
             self.answer(Answer::new(|env| failure::rejection(env, Rejection::Closed)));
         }
     }
+}
+
+/// So that Python does not complain that nobody has awaited it.
+fn close(coroutine: &Object<'_>) {
+    drop(coroutine.attr(c"close").and_then(|close| close.call0()));
 }
 
 fn resume<'py>(converter: &Converter<'py>, marker: &Handle) -> Outcome<'py, Object<'py>> {

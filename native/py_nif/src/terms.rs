@@ -1,6 +1,7 @@
 //! Terms beyond what rustler does with them: tuples without a vector, and terms that outlive a
 //! call.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 
 use rustler::sys::{
@@ -60,9 +61,9 @@ impl<'a> Tuple<'a> {
 pub struct Caller(*mut ErlNifEnv);
 
 impl Caller {
-    /// A thread that is not the BEAM's.
+    /// A thread that runs Python: none of the BEAM's, unless it is within `calling`.
     pub fn python() -> Caller {
-        Caller(std::ptr::null_mut())
+        Caller(CALLING.get())
     }
 
     /// A NIF, or a callback of a resource, for as long as it runs.
@@ -109,8 +110,8 @@ impl TermStore {
         unsafe { Term::new(self.env(), term) }
     }
 
-    /// Sends a term of this store from a thread that is not the BEAM's. False if the process is
-    /// gone.
+    /// Sends a term of this store. False if the process is gone. On a thread of the BEAM's it has
+    /// to be within `calling`.
     ///
     /// # Safety
     /// `term` was put into this store.
@@ -166,12 +167,29 @@ pub fn send(to: &LocalPid, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bo
     unsafe { store.send(to, message) }
 }
 
-/// The process registered under that name. Not for the BEAM's own threads.
+thread_local! {
+    /// The environment of the process that runs on this thread, for those that ask for it.
+    static CALLING: Cell<*mut ErlNifEnv> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// What `work` sends is sent by the process of this environment, on whose scheduler it runs.
+pub fn calling<R>(env: Env<'_>, work: impl FnOnce() -> R) -> R {
+    struct Leave(*mut ErlNifEnv);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            CALLING.set(self.0);
+        }
+    }
+    let _leave = Leave(CALLING.replace(env.as_c_arg()));
+    work()
+}
+
+/// The process registered under that name. As for `TermStore::send`.
 pub fn whereis(name: Atom) -> Option<LocalPid> {
     let mut pid = std::mem::MaybeUninit::uninit();
-    // SAFETY: there is no calling process on such a thread; on success the pid is filled in.
+    // SAFETY: the calling process is that of `calling`; on success the pid is filled in.
     unsafe {
-        let found = enif_whereis_pid(std::ptr::null_mut(), name.as_c_arg(), pid.as_mut_ptr());
+        let found = enif_whereis_pid(CALLING.get(), name.as_c_arg(), pid.as_mut_ptr());
         (found != 0).then(|| LocalPid::from_c_arg(pid.assume_init()))
     }
 }

@@ -214,7 +214,9 @@ unsafe extern "C" fn select(
             },
             Err(Failed::System(error)) => raise(py, &error),
             Err(Failed::Interrupted) => {
-                ffi::PyErr_SetNone(ffi::PyExc_KeyboardInterrupt);
+                if let Some(current) = current::here() {
+                    callback::set_interrupted(py, current.worker);
+                }
                 ptr::null_mut()
             }
         }

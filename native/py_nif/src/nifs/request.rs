@@ -11,6 +11,7 @@ use crate::atoms;
 use crate::callback::CallbackRef;
 use crate::contexts::{self, Entry};
 use crate::failure;
+use crate::inline;
 use crate::object::{self, NamespaceRef};
 use crate::reply::{Address, Cancelled, Kind, Ticket, TicketRef};
 use crate::request::{Format, Request, Scope};
@@ -51,6 +52,7 @@ fn request_submit<'a>(
     };
     let mut store = TermStore::new();
     let (op, tag) = (store.keep(op), store.keep(tag));
+    let inline = kind.as_c_arg() == atoms::inline().as_c_arg();
     let (kind, is_timed) = parse_kind(kind, &mut store)?;
     let is_cast = matches!(kind, Kind::Cast { .. });
     // Only a caller that waits can be in the middle of a callback.
@@ -64,10 +66,18 @@ fn request_submit<'a>(
     let address = Address { store, op, tag, caller: env.pid(), kind, times };
     let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
     let erlang = format == Format::Erlang;
-    let ticket = Ticket::new(Arc::clone(&entry), address, erlang, !waits);
+    let slot = waits || inline;
+    let ticket = Ticket::new(Arc::clone(&entry), address, erlang, !slot);
     let task = ticket.address.is_task().then(|| ticket.reference(env));
     let request = Request::new(Arc::clone(&ticket), scope, format);
-    if let Err((reason, job)) = submit(&entry, nested.as_deref(), Box::new(request)) {
+    let mut job: BoxedJob = Box::new(request);
+    if inline && nested.is_none() {
+        job = match inline::run(env, &ticket, job) {
+            Ok(answer) => return Ok(answer),
+            Err(job) => job,
+        };
+    }
+    if let Err((reason, job)) = submit(&entry, nested.as_deref(), job) {
         // The answer goes back from here, so the request must not give one when it is dropped.
         ticket.withdraw();
         drop(job);
@@ -78,6 +88,8 @@ fn request_submit<'a>(
     }
     if waits {
         wait_at_slot(&ticket);
+    }
+    if slot {
         if let Some(answer) = ticket.leave(env) {
             return Ok(answer);
         }
@@ -189,11 +201,11 @@ fn load(entry: &Entry) -> (bool, usize) {
     (entry.context.busy() >= LONG, entry.context.waiting())
 }
 
-/// `call`, `{spawn, Leader}`, `{cast, Leader, Info}` or `{task, Leader, Info, Timeout}`; with `timed_call` and `timed_spawn`, the
-/// answer is to say how long all took.
+/// `call`, `inline`, `{spawn, Leader}`, `{cast, Leader, Info}` or `{task, Leader, Info, Timeout}`;
+/// with `timed_call` and `timed_spawn`, the answer is to say how long all took.
 fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<(Kind, bool)> {
     let is = |term: Term<'_>, atom: Atom| term.as_c_arg() == atom.as_c_arg();
-    if is(kind, atoms::call()) || is(kind, atoms::timed_call()) {
+    if kind.is_atom() {
         return Ok((Kind::Call, is(kind, atoms::timed_call())));
     }
     let parts = Tuple::of(kind).ok_or(rustler::Error::BadArg)?;

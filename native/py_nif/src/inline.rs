@@ -1,0 +1,52 @@
+//! Requests that run on their caller's scheduler, because the caller has promised that they are
+//! short and their context has nothing else to do.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use py_host::queue::BoxedJob;
+use rustler::{Encoder, Env, Term};
+
+use crate::reply::Ticket;
+use crate::{atoms, terms};
+
+/// What runs for longer is not short, and `Py.Request.Inline` hears of it.
+const LONG: Duration = Duration::from_millis(1);
+
+/// The BEAM reckons with a millisecond for the time a process may run in one go. A process that
+/// makes such calls back to back must pay for them, or others would wait for their turn.
+const PERCENT: Duration = Duration::from_micros(10);
+
+thread_local! {
+    /// Nanoseconds that this scheduler's processes have not paid for yet.
+    static DEBT: Cell<u64> = const { Cell::new(0) };
+    /// How many calls were short here since the last one that was not.
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The answer, `{wait, Ticket}` if something was said before it, either of them in
+/// `{slow, Microseconds, Calls, Answer}` if it took too long; or the job, if it cannot run here
+/// now.
+pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: BoxedJob) -> Result<Term<'a>, BoxedJob> {
+    let since = Instant::now();
+    terms::calling(env, || ticket.entry.context.run_inline(job))?;
+    let elapsed = since.elapsed();
+    pay(env, elapsed);
+    let answer =
+        ticket.leave(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env));
+    if elapsed < LONG {
+        CALLS.set(CALLS.get() + 1);
+        return Ok(answer);
+    }
+    Ok((atoms::slow(), elapsed.as_micros() as u64, CALLS.take(), answer).encode(env))
+}
+
+fn pay(env: Env<'_>, elapsed: Duration) {
+    let owed = DEBT.get() + elapsed.as_nanos() as u64;
+    let one = PERCENT.as_nanos() as u64;
+    DEBT.set(owed % one);
+    if owed >= one {
+        rustler::schedule::consume_timeslice(env, (owed / one).min(100) as i32);
+    }
+}
