@@ -111,9 +111,7 @@ cast(M, F, Args, Kwargs) when is_list(Args), not is_pid(M) -> casted(M, F, Args,
 cast(Place, M, F, Args) -> casted(M, F, Args, [place(Place)]).
 
 -spec parallel([{name(), name(), list()}]) -> {ok, [answer()]}.
-parallel(Calls) ->
-    Named = [{name(M), name(F), Args} || {M, F, Args} <- Calls],
-    {ok, [answer(Result) || Result <- 'Elixir.Py.Request':parallel(Named, [], erlang)]}.
+parallel(Calls) -> {ok, together(parallel, Calls)}.
 
 %% The same for coroutine functions; see {@link py_event_loop} for results that come as messages.
 
@@ -131,7 +129,7 @@ async_await(Ref) -> await(Ref).
 async_await(Ref, Timeout) -> await(Ref, Timeout).
 
 -spec async_gather([{name(), name(), list()}]) -> {ok, [answer()]}.
-async_gather(Calls) -> parallel(Calls).
+async_gather(Calls) -> {ok, together(gather, Calls)}.
 
 %% Streams. The first two collect; those of `stream_start' come as messages
 %% `{py_stream, Ref, {data, Item} | done | {error, Reason}}'.
@@ -364,6 +362,10 @@ spawned(M, F, Args, Opts) ->
 
 casted(M, F, Args, Opts) ->
     answer('Elixir.Py.Request':cast(name(M), name(F), Args, Opts, erlang)).
+
+together(Verb, Calls) ->
+    Named = [{name(M), name(F), Args} || {M, F, Args} <- Calls],
+    [answer(Result) || Result <- 'Elixir.Py.Request':Verb(Named, [], erlang)].
 
 %% A stream raises what goes wrong.
 collect(Stream) ->

@@ -11,6 +11,7 @@ defmodule Py.Options do
         :eval,
         :exec,
         :spawn_call,
+        :map,
         :create_task,
         :cast,
         :stream,
@@ -32,6 +33,7 @@ defmodule Py.Options do
         :eval,
         :exec,
         :spawn_call,
+        :map,
         :create_task,
         :cast,
         :stream,
@@ -54,6 +56,7 @@ defmodule Py.Options do
         :object,
         :value,
         :spawn_call,
+        :map,
         :stream,
         :stream_eval,
         :stream_start,
@@ -83,7 +86,7 @@ defmodule Py.Options do
       doc: "the oldest generation of objects to look at; 2 is all of them"
     ],
     kwargs: [
-      verbs: [:call, :object, :spawn_call, :create_task, :cast, :stream, :stream_start],
+      verbs: [:call, :object, :spawn_call, :map, :create_task, :cast, :stream, :stream_start],
       type: :kwargs,
       default: [],
       doc: "keyword arguments, as a keyword list or a map"
@@ -97,7 +100,7 @@ defmodule Py.Options do
           "takes far less than a millisecond and waits for nothing; see the guide on performance"
     ],
     return: [
-      verbs: [:call, :eval, :getattr, :object, :spawn_call, :create_task],
+      verbs: [:call, :eval, :getattr, :object, :spawn_call, :map, :create_task],
       type: {:in, [:term, :object, :json]},
       default: :term,
       doc:
@@ -105,7 +108,7 @@ defmodule Py.Options do
           "`:json` with a binary of JSON"
     ],
     as: [
-      verbs: [:call, :eval, :getattr, :object, :spawn_call],
+      verbs: [:call, :eval, :getattr, :object, :spawn_call, :map],
       type: :decoder,
       default: nil,
       doc:

@@ -18,7 +18,7 @@ defmodule Py.Request do
   }
 
   alias Py.EventLoop.Tasks
-  alias Py.Request.{Inline, Route, Spawned}
+  alias Py.Request.{Batch, Inline, Route, Spawned}
   alias Py.Stream.Push
 
   @type result :: {:ok, term} | {:error, Exception.t()}
@@ -100,12 +100,34 @@ defmodule Py.Request do
     Route.run(op, options, format, {:cast, false})
   end
 
-  @doc "Starts several calls, each `{module, function, args}` or with options, and waits for all."
+  @doc "Runs several calls, each `{module, function, args}` or with options, and waits for all."
   @spec parallel([tuple], keyword, Native.format()) :: [result]
   def parallel(calls, opts, format \\ :term)
   def parallel(calls, _opts, _format) when not is_list(calls), do: Mistake.calls!(calls)
 
   def parallel(calls, opts, format) do
+    options = Options.parse!(:spawn_call, opts)
+
+    calls
+    |> Enum.map(fn
+      {module, function, args} ->
+        calling(module, function, args, options)
+
+      {module, function, args, own} ->
+        calling(module, function, args, Options.parse!(:spawn_call, opts ++ own))
+
+      other ->
+        Mistake.calls!([other])
+    end)
+    |> Batch.run(options, format)
+  end
+
+  @doc "Starts several calls at once, as coroutines wait side by side, and waits for all."
+  @spec gather([tuple], keyword, Native.format()) :: [result]
+  def gather(calls, opts, format \\ :term)
+  def gather(calls, _opts, _format) when not is_list(calls), do: Mistake.calls!(calls)
+
+  def gather(calls, opts, format) do
     calls
     |> Enum.map(fn
       {module, function, args} -> spawn_call(module, function, args, opts, format)
@@ -113,6 +135,17 @@ defmodule Py.Request do
       other -> Mistake.calls!([other])
     end)
     |> Spawned.await_many(Keyword.get(opts, :timeout, @timeout))
+  end
+
+  @doc "Calls a function with each element, and waits for all."
+  @spec map(Enumerable.t(), atom | binary | Object.t(), atom | binary, keyword, Native.format()) ::
+          [result]
+  def map(enumerable, module, function, opts, format \\ :term) do
+    options = Options.parse!(:map, opts)
+
+    enumerable
+    |> Enum.map(&calling(module, function, [&1], options))
+    |> Batch.run(options, format)
   end
 
   @doc "A stream over what a call answers with."
@@ -192,6 +225,11 @@ defmodule Py.Request do
   def decode({:ok, value}, %{as: as}) when as != nil, do: {:ok, Decoder.decode(value, as)}
   def decode(result, _options), do: result
 
+  @doc "The format that options ask for, or else the one given."
+  @spec format(map, Native.format()) :: Native.format()
+  def format(%{return: return}, _format) when return != :term, do: return
+  def format(_options, format), do: format
+
   @doc "The value, or the exception raised."
   @spec bang!(result | :ok) :: term
   def bang!({:ok, value}), do: value
@@ -206,7 +244,4 @@ defmodule Py.Request do
 
   defp how(op, %{inline: inline, timeout: timeout}), do: Inline.how(op, inline, timeout)
   defp how(_op, %{timeout: timeout}), do: timeout
-
-  defp format(%{return: return}, _format) when return != :term, do: return
-  defp format(_options, format), do: format
 end

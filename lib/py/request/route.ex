@@ -71,6 +71,14 @@ defmodule Py.Request.Route do
     end
   end
 
+  def route({:batch, [{main, _function, _args, _kwargs} | _]} = op, pool, format, how)
+      when main not in [:__main__, "__main__"] do
+    case Router.bound(pool) do
+      nil -> in_pool(op, pool, :context, format, how)
+      context -> in_given(context, op, :context, format, how)
+    end
+  end
+
   def route(op, pool, format, how), do: scoped(op, pool, format, how)
 
   ## Namespaces

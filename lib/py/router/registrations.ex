@@ -96,6 +96,9 @@ defmodule Py.Router.Registrations do
     end
   end
 
+  defp find(table, {:batch, [{module, function, _args, _kwargs} | _]}),
+    do: find(table, {:call, module, function, [], []})
+
   # Code may import many modules. Only an extension decides where all of it has to run.
   defp find(table, op) when elem(op, 0) in [:eval, :exec, :sigil] do
     if Enum.any?(Extension.imports(elem(op, 1)), &(nearest(table, &1) == :worker)), do: :worker

@@ -2,7 +2,7 @@ defmodule Py.Verbs.Async do
   @moduledoc false
   # The verbs of `Py` for coroutine functions. `use` defines and documents them in `Py`.
 
-  alias Py.Object
+  alias Py.{Object, Request}
 
   defmacro __using__(_opts) do
     quote location: :keep do
@@ -40,7 +40,7 @@ defmodule Py.Verbs.Async do
 
       """
       @spec async_gather([tuple], keyword) :: [result]
-      def async_gather(calls, opts \\ []) when is_list(calls), do: parallel(calls, opts)
+      def async_gather(calls, opts \\ []) when is_list(calls), do: Request.gather(calls, opts)
     end
   end
 end

@@ -91,7 +91,8 @@ defmodule Py.Verbs.Spawned do
       Runs calls at the same time and answers with their results, in their order.
 
       Each is `{module, function, args}`, or has options of its own as a fourth element. The
-      options are those of `spawn_call/4`; the time is one for all calls.
+      options are those of `spawn_call/4`; the time is one for all calls. Short calls of one
+      function go to a context several at a time, as in `map/4`.
 
           iex> Py.parallel([{:math, :sqrt, [16]}, {:math, :sqrt, [25]}])
           [ok: 4.0, ok: 5.0]
@@ -99,6 +100,28 @@ defmodule Py.Verbs.Spawned do
       """
       @spec parallel([tuple], keyword) :: [result]
       def parallel(calls, opts \\ []), do: Request.parallel(calls, opts)
+
+      @doc """
+      Calls a function with each element, in all contexts of the pool, and answers with the results
+      in their order.
+
+      Elements travel in batches, whose size follows from how long the calls take, so that a
+      short one costs little more than in Python. An element that fails has an error in its
+      place.
+
+      ## Options
+
+      #{Options.docs(:map)}
+      ## Example
+
+          iex> Py.map([16, 25, -1], :math, :isqrt)
+          ...> |> Enum.map(fn {:ok, root} -> root; {:error, error} -> error.type end)
+          [4, 5, "ValueError"]
+
+      """
+      @spec map(Enumerable.t(), atom | binary | Object.t(), atom | binary, keyword) :: [result]
+      def map(enumerable, module_or_object, function, opts \\ []),
+        do: Request.map(enumerable, module_or_object, function, opts)
     end
   end
 end

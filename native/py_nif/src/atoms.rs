@@ -77,6 +77,7 @@ rustler::atoms! {
     overflow,
 
     // Operations.
+    batch,
     eval,
     exec,
     sigil,

@@ -97,7 +97,17 @@ impl Request {
 
     fn work(mut self: Box<Self>, py: Attached<'_>, current: &Current<'_>) -> Next {
         let converter = &current.converter(py);
-        let op = self.ticket.address.op();
+        let ticket = Arc::clone(&self.ticket);
+        let op = ticket.address.op();
+        if let Some(calls) = ops::batch::calls(op) {
+            (*self).conclude(converter, Some(current), |request, env| {
+                let encode = |value| request.encode(env, converter, value);
+                let answers = ops::batch::run(env, converter, &request.scope, calls, encode);
+                let answers = answers.map_err(|failure| name_interrupt(failure, current.worker))?;
+                Ok(reply::ok(env, answers))
+            });
+            return Next::Nothing;
+        }
         let outcome = match self.resume.take() {
             None => ops::run(converter, &self.scope, op),
             Some(marker) => resume(converter, &marker),
@@ -192,7 +202,9 @@ impl Request {
             }
             result => {
                 let outcome = result.map_err(|raised| self.name_end(converter, raised));
-                (*self).conclude(converter, outcome, current);
+                (*self).conclude(converter, current, |request, env| {
+                    outcome.and_then(|value| request.encode(env, converter, value))
+                });
             }
         }
     }
@@ -221,34 +233,31 @@ impl Request {
         current: &Current<'_>,
     ) -> Next {
         let outcome = outcome.map_err(|failure| name_interrupt(failure, current.worker));
-        self.conclude(converter, outcome, Some(current));
+        self.conclude(converter, Some(current), |request, env| {
+            outcome.and_then(|value| request.encode(env, converter, value))
+        });
         Next::Nothing
     }
 
     fn conclude<'py>(
         mut self,
         converter: &Converter<'py>,
-        outcome: Outcome<'py, Object<'py>>,
         current: Option<&Current<'_>>,
+        make: impl for<'a> FnOnce(&Request, Env<'a>) -> Outcome<'py, Term<'a>>,
     ) {
         self.ticket.address.times.as_ref().inspect(|times| times.ran());
-        let flush = || {
-            if let Some(current) = current {
-                output::flush(current);
-            }
-        };
-        flush();
-        attendant::settle(converter, &self.ticket);
         let answer = Answer::new(|env| {
-            let encoded = outcome.and_then(|value| self.encode(env, converter, value));
-            let answer = encoded.unwrap_or_else(|failure| failure.encode(env, converter));
+            let made = make(&self, env).unwrap_or_else(|failure| failure.encode(env, converter));
             match &self.ticket.address.times {
-                Some(times) => times.encode(env, &self.ticket.entry.pid, answer),
-                None => answer,
+                Some(times) => times.encode(env, &self.ticket.entry.pid, made),
+                None => made,
             }
         });
-        // What the conversion has printed.
-        flush();
+        // All that was printed, by the conversion as well.
+        if let Some(current) = current {
+            output::flush(current);
+        }
+        attendant::settle(converter, &self.ticket);
         if converter.worker.is_at(self.ticket.id) {
             converter.worker.finish(converter.py);
         }

@@ -1,5 +1,6 @@
 //! What a request may ask for: one row each, the work in the files beside.
 
+pub mod batch;
 mod buffer;
 mod call;
 mod code;
