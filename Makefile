@@ -42,8 +42,8 @@ lint: setup ## Check formatting, lints and types in every language
 format: setup ## Format the sources in every language
 	@scripts/format.sh
 
-bench: build ## Run every benchmark
-	@for script in bench/*.exs; do echo "== $$script"; mix run "$$script" || exit 1; done
+bench: build ## Run every benchmark, and keep and draw what they print
+	@scripts/bench.sh
 
 matrix: setup ## Try well-known C extensions in every mode, and write the guide's table
 	@scripts/matrix.sh

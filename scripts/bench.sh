@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs the benchmarks, or those that are named (`scripts/bench.sh call convert`), keeps what each
+# prints in bench/results/ and draws it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if [ $# -eq 0 ]; then
+  for script in bench/*.exs; do set -- "$@" "$(basename "$script" .exs)"; done
+fi
+
+mkdir -p bench/results
+for name in "$@"; do
+  result=bench/results/$name.md
+  mix run "bench/$name.exs" | tee "$result.part"
+  mv "$result.part" "$result"
+done
+
+mix run bench/support/draw.exs "$@"
