@@ -140,22 +140,20 @@ impl Queue {
 
     /// The worker's side: sleeps until there is a job. Comes after `soon`.
     pub fn sleep(&self, pace: &mut Pace) -> BoxedJob {
-        self.sleep_until(pace, None).expect("the queue owns a sender itself")
+        self.sleep_until(pace, None).expect("there is no deadline")
     }
 
-    /// The same until a point in time, for a wait that may end without a job.
+    /// The same until a point in time, when it may end without a job.
     pub fn sleep_until(&self, pace: &mut Pace, deadline: Option<Instant>) -> Option<BoxedJob> {
         self.hot.store(false, Ordering::Relaxed);
         let job = match deadline {
-            None => self.receiver.recv().ok(),
-            Some(deadline) => self.receiver.recv_deadline(deadline).ok(),
+            Some(deadline) => self.receiver.recv_deadline(deadline).ok()?,
+            None => self.receiver.recv().expect("the queue owns a sender itself"),
         };
-        if job.is_some() {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         self.hot.store(true, Ordering::Relaxed);
         pace.woken();
-        job
+        Some(job)
     }
 
     /// After `close`: everything that was accepted and will not run.
