@@ -21,7 +21,9 @@ defmodule Py.Request.Batch do
   @spec run([call], map, Native.format()) :: [Request.result()]
   def run(calls, options, format) do
     # Whoever listens wants to hear of each.
-    if Telemetry.calls?(), do: apart(calls, options, format), else: together(calls, options, format)
+    if Telemetry.calls?(),
+      do: apart(calls, options, format),
+      else: together(calls, options, format)
   end
 
   defp apart(calls, options, format) do
