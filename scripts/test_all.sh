@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the whole suite for every supported Python: on this machine's Elixir, and on the newer one
-# of the Debian trixie that `make pythons` makes. Ends with a line for each; all that they print
+# of the Debian trixie that `make pythons` makes; then CPython's own tests of asyncio. Ends with a line for each; all that they print
 # is in _build/test_all.
 #
 #   PYTHONS="3.9 trixie:3.14" scripts/test_all.sh    only these
@@ -92,6 +92,20 @@ test_row() {
   table+=("$row|$(summary "$log")|$((SECONDS - started)) s|$result")
 }
 
+# Where CPython's own tests pass on its own loop in a sub-interpreter, they have to on ours.
+test_asyncio_row() {
+  local row=$1 log=$logs/$1.asyncio.log started=$SECONDS result=passed
+
+  echo
+  echo "==== $row: CPython's tests of asyncio"
+  if ! with "$row" scripts/test_asyncio.sh >"$log" 2>&1 </dev/null; then
+    result=FAILED
+    status=1
+  fi
+  tail -1 "$log"
+  table+=("$row asyncio|$(tail -1 "$log")|$((SECONDS - started)) s|$result")
+}
+
 # What scripts/test.sh ends with, in one line.
 summary() {
   sed -n '/^== Python .*;/,$ { s/^== Python //; s/; /|/g; s/  */ /g; /^FAILED/d; p; }' "$1" | paste -s -d '|'
@@ -118,6 +132,9 @@ prepare
 find_rows
 build_rows
 for row in ${rows[@]+"${rows[@]}"}; do test_row "$row"; done
+for row in ${rows[@]+"${rows[@]}"}; do
+  case $row in 3.11 | 3.12 | 3.13) test_asyncio_row "$row" ;; esac
+done
 name_missing
 
 echo

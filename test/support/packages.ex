@@ -28,6 +28,13 @@ defmodule Py.Case.Packages do
     Path.join([folder, "bin", package])
   end
 
+  @doc "The environment's Python, where it has its packages, and those of `names` that it has."
+  def fetch(names) do
+    {python, folder} = environment()
+    [packages] = Path.wildcard(Path.join(folder, "lib/python*/site-packages"))
+    {python, packages, Enum.filter(names, &installed?(python, folder, &1))}
+  end
+
   defp environment do
     folder = Path.expand("_build/tools/packages-#{Py.Runtime.python().tag}")
     python = Path.join(folder, "bin/python")
