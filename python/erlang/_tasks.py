@@ -68,27 +68,22 @@ class Tasks:
         cancelled after ``seconds``, unless they are negative. Returns whether the context's own
         loop has something to run, and nobody runs it.
         """
-        loop = loop_at(poller) if poller else self._enter()
-        _set_running_loop(loop)
-        token = REQUEST.set(promise)
-        loop.starting = promise
+        loop = loop_at(poller) if poller else self._own_loop()
         try:
-            task = _create(coro, loop)
-        finally:
-            loop.starting = None
-            REQUEST.reset(token)
-            _set_running_loop(None)
-            if not poller:
-                self._leave()
-        if task.done():
-            promise.settle(task)
-        else:
-            number = promise.id()
-            loop.requests[task] = promise
-            self._tasks[number] = task
-            task.add_done_callback(self._done)
-            if seconds >= 0:
-                self._timers[number] = loop.call_later(seconds, self._expire, promise)
+            task = self._create(coro, promise, loop, idle=not poller)
+            if task.done():
+                promise.settle(task)
+            else:
+                number = promise.id()
+                loop.requests[task] = promise
+                self._tasks[number] = task
+                task.add_done_callback(self._done)
+                if seconds >= 0:
+                    self._timers[number] = loop.call_later(seconds, self._expire, promise)
+        except BaseException:
+            # An interrupt lands anywhere. The request ends with it, and so does its task.
+            _cancel_task_of(coro, loop)
+            raise
         return not poller and not self.loop.is_quiet()
 
     def drive(self) -> None:
@@ -132,20 +127,32 @@ class Tasks:
         self.loop.requests.clear()
         self.loop.close()
 
-    def _enter(self) -> TaskLoop:
-        # As if the loop ran. User code may have closed it, as soon as it had stopped.
+    def _own_loop(self) -> TaskLoop:
+        # User code may have closed it, as soon as it had stopped.
         if self.loop.is_closed():
             self.loop = TaskLoop()
-        loop: Any = self.loop
-        loop._thread_id = get_ident()
-        self._hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
         return self.loop
 
-    def _leave(self) -> None:
-        loop: Any = self.loop
-        loop._thread_id = None
-        sys.set_asyncgen_hooks(*self._hooks)
+    def _create(
+        self, coro: Coroutine[Any, Any, T], promise: _erlang.Promise, loop: Any, *, idle: bool
+    ) -> Task[T]:
+        if idle:
+            # As if it ran, for the first step.
+            loop._thread_id = get_ident()
+            hooks = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
+        _set_running_loop(loop)
+        token = REQUEST.set(promise)
+        loop.starting = promise
+        try:
+            return _create(coro, loop)
+        finally:
+            loop.starting = None
+            REQUEST.reset(token)
+            _set_running_loop(None)
+            if idle:
+                loop._thread_id = None
+                sys.set_asyncgen_hooks(*hooks)
 
     def _done(self, task: Task[Any]) -> None:
         promise = task.get_loop().requests.pop(task, None)  # type: ignore[attr-defined]
@@ -190,6 +197,13 @@ else:
 
 def _nothing() -> None:
     pass
+
+
+def _cancel_task_of(coro: Coroutine[Any, Any, Any], loop: ErlangEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        if task.get_coro() is coro:
+            loop.requests.pop(task, None)
+            task.cancel()
 
 
 def run_within(coro: Coroutine[Any, Any, T]) -> T:

@@ -176,6 +176,30 @@ async def interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def test_an_interrupt_while_a_task_is_made_leaves_it_to_clear_up(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            seen.append("cleared up")
+
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    promise: Any = Promise()
+    monkeypatch.setattr(promise, "id", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        tasks.start(wait(), promise, 0, -1.0)
+    tasks.drive()
+    assert tasks.loop.is_settled()
+    # Before 3.12 it has not even begun.
+    assert seen == (["cleared up"] if sys.version_info >= (3, 12) else [])
+
+
 def test_an_interrupt_cancels_all(tasks: Tasks) -> None:
     one, _drive = start(tasks, nap(1, 1000))
     hit, _drive = start(tasks, interrupt())

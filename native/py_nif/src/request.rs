@@ -176,10 +176,17 @@ impl Request {
         output::flush(current);
         match begun {
             Ok(next) => next,
-            Err((raised, Some(request))) => {
-                (*request).conclude_job(converter, Err(raised.into()), current)
+            Err((raised, request)) => {
+                if let Some(request) = request {
+                    (*request).conclude_job(converter, Err(raised.into()), current);
+                }
+                // It may have left a task in there, which is to clear up.
+                if poller == 0 {
+                    Next::Drive
+                } else {
+                    Next::Nothing
+                }
             }
-            Err((_raised, None)) => Next::Nothing,
         }
     }
 
