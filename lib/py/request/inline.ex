@@ -81,7 +81,9 @@ defmodule Py.Request.Inline do
 
   defp key({:call, module, function, _args, _kwargs}), do: {module, function}
   defp key({:call_method, _object, method, _args, _kwargs}), do: {:method, method}
+  defp key({:call_object, object, _args, _kwargs}), do: {:object, object.type}
   defp key({:eval, code, _vars}), do: {:eval, :erlang.phash2(code)}
+  defp key(op), do: elem(op, 0)
 
   # Callers may say `:math` or `"math"`; here it costs less to know both than to convert there.
   defp spellings({module, function}) do
