@@ -68,10 +68,11 @@ defmodule Py.Case.Flights do
     error in [Py.ContextError, Py.Error] -> kind({:error, error})
   end
 
-  @doc "`:ok`, or the kind of the error."
-  @spec kind(Py.Request.result()) :: atom
+  @doc "`:ok`, or the kind of the error; of one that should not be, what Python says."
+  @spec kind(Py.Request.result()) :: atom | String.t()
   def kind({:ok, _value}), do: :ok
   def kind({:error, %Py.ContextError{reason: reason}}), do: reason
   def kind({:error, %Py.Error{type: "erlang.CallbackError"}}), do: :callback
+  def kind({:error, %Py.Error{} = error}), do: Exception.message(error)
   def kind({:error, %error{}}), do: error
 end

@@ -16,7 +16,7 @@ defmodule Py.Case.Records do
       {:logged, ^level, text, metadata} ->
         if text =~ part, do: {text, metadata}, else: logged!(level, part)
     after
-      5_000 ->
+      20_000 ->
         ExUnit.Assertions.flunk("nothing of level #{level} was logged with #{inspect(part)}")
     end
   end
