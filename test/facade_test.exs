@@ -346,10 +346,11 @@ defmodule FacadeTest do
     assert {:ok, count} = :py.gc()
     assert is_integer(count)
     assert {:ok, _count} = :py.gc(0)
-    assert :py.tracemalloc_start() == :ok
-    assert :py.tracemalloc_start(3) == :ok
-    assert {:ok, %{traced_current: bytes}} = :py.memory_stats()
-    assert is_integer(bytes)
+
+    # Where interpreters may have a GIL each, there is no tracing.
+    for answer <- [:py.tracemalloc_start(), :py.tracemalloc_start(3)],
+        do: assert(answer == :ok or match?({:error, {:RuntimeError, _}}, answer))
+
     assert :py.tracemalloc_stop() == :ok
   end
 

@@ -5,7 +5,15 @@ defmodule Py.OptionsTest do
 
   test "defaults fill what is not given" do
     assert Options.parse!(:call, timeout: 5) ==
-             %{as: nil, context: nil, kwargs: [], pool: nil, return: :term, timeout: 5}
+             %{
+               as: nil,
+               context: nil,
+               inline: false,
+               kwargs: [],
+               pool: nil,
+               return: :term,
+               timeout: 5
+             }
 
     assert Options.parse!(:getattr, []) == %{as: nil, return: :term, timeout: 30_000}
     assert Options.parse!(:getattr, default: nil).default == nil

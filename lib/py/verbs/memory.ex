@@ -63,12 +63,13 @@ defmodule Py.Verbs.Memory do
       `memory_stats/1` then says how much it is. Where it comes from, a snapshot tells, which the
       main interpreter takes: `Py.call(:tracemalloc, :take_snapshot, [], pool: :worker)`.
 
-          iex> Py.tracemalloc_start()
-          :ok
-          iex> Py.memory_stats!().traced_peak >= 0
-          true
-          iex> Py.tracemalloc_stop()
-          :ok
+      Python's module for that relies on one GIL, so there is none of this where interpreters may
+      have their own, which is from Python 3.12 on but for free-threaded builds: there the answer
+      is a `RuntimeError` that says so.
+
+          :ok = Py.tracemalloc_start()
+          true = Py.memory_stats!().traced_peak >= 0
+          :ok = Py.tracemalloc_stop()
 
       """
       @spec tracemalloc_start(pos_integer) :: :ok | {:error, Exception.t()}

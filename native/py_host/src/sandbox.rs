@@ -1,5 +1,5 @@
-//! What Python code must not do in a process that is not its own: copy it, replace it, end it, or
-//! take its signals.
+//! What Python code must not do in a process that is not its own: copy it, replace it, end it,
+//! take its signals, or trace its memory where that would corrupt it.
 //!
 //! An *audit hook* refuses what starts a child process. CPython calls it in every interpreter, and
 //! nothing in Python takes it away again. What raises no event for it is refused by the function
@@ -14,7 +14,7 @@ use std::ptr;
 
 use pyo3_ffi as ffi;
 
-use crate::{runtime, Attached, Object, StartError};
+use crate::{runtime, Attached, Mode, Object, StartError};
 
 /// What the refused functions say after their name: what to do instead. The host does not know
 /// whose process it is in.
@@ -25,6 +25,8 @@ pub struct Sandbox {
     pub ending: &'static str,
     /// Instead of handling its signals.
     pub signals: &'static str,
+    /// Instead of tracing memory where contexts have a GIL of their own.
+    pub tracing: &'static str,
 }
 
 /// The events of what starts a child process, or takes this one for another program. What the
@@ -52,7 +54,8 @@ pub(crate) fn add_hook() -> Result<(), StartError> {
 /// In the main interpreter, before there is any other and any code of a user's. Functions that a
 /// platform does not have need no refusal.
 pub(crate) fn close_gaps(py: Attached<'_>) {
-    for gap in &GAPS {
+    let several_gils = Mode::OwnGil.row().is_supported().then_some(&TRACING);
+    for gap in GAPS.iter().chain(several_gils) {
         let function = Object::import(py, gap.module).and_then(|module| module.attr(gap.name));
         if let Ok(function) = function {
             replace(&function, gap.refuse);
@@ -120,6 +123,11 @@ const GAPS: [Gap; 7] = [
     // Never works outside Python's main thread. Libraries are prepared for just this exception.
     gap!(c"_signal", c"signal", c"signal.signal", PyExc_ValueError, signals),
 ];
+
+/// What `tracemalloc` notes down is the whole process's, and it relies on one GIL: with several,
+/// threads write to the same memory, and to memory that another one has just given back.
+const TRACING: Gap =
+    gap!(c"_tracemalloc", c"start", c"tracemalloc.start", PyExc_RuntimeError, tracing);
 
 fn replace(function: &Object<'_>, refuse: Refusal) {
     // SAFETY: the type says what the object is made of. Its method table is static data that

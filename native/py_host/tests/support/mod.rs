@@ -24,7 +24,12 @@ pub fn start() {
         stack_size: 16 << 20,
         builtins: vec![],
         setup: |_py, _worker| Ok(Box::new(()) as Box<dyn Any>),
-        sandbox: Sandbox { processes: "ask for one", ending: "raise", signals: "wait" },
+        sandbox: Sandbox {
+            processes: "ask for one",
+            ending: "raise",
+            signals: "wait",
+            tracing: "guess",
+        },
     };
     runtime::start(config).expect("Python starts");
 }

@@ -27,6 +27,9 @@ const SANDBOX: Sandbox = Sandbox {
     signals: "the signals of this operating system process belong to the BEAM. Handle them in \
               Elixir (System.trap_signal/3) or Erlang (os:set_signal/2), and let that call \
               Python; for timers there is Process.send_after/3",
+    tracing: "this Python can have interpreters with a GIL of their own, with which tracing \
+              corrupts memory. Trace with Python 3.9 to 3.11 or with 3.13t, or look at \
+              Py.memory_stats/1",
 };
 
 static STRUCTS: RwLock<Option<Structs>> = RwLock::new(None);
