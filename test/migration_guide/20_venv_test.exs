@@ -12,7 +12,7 @@ defmodule MigrationGuide.VenvTest do
   setup %{tmp_dir: folder} do
     on_exit(fn -> :py.deactivate_venv() end)
     requirements = Path.join(folder, "requirements.txt")
-    File.write!(requirements, "six==1.16.0\n")
+    File.write!(requirements, "toml==0.10.2\n")
     %{bindings: [Venv: Path.join(folder, "venv"), Requirements: requirements]}
   end
 
@@ -25,7 +25,7 @@ defmodule MigrationGuide.VenvTest do
         ~S"""
         %% Create venv if missing, install deps, activate
         ok = py:ensure_venv(Venv, Requirements).
-        {ok, <<"1.16.0">>} = py:eval(<<"import six\nsix.__version__">>).
+        {ok, <<"0.10.2">>} = py:eval(<<"import toml\ntoml.__version__">>).
 
         %% Check venv status
         {ok, #{<<"active">> := true, <<"venv_path">> := Path}} = py:venv_info(),

@@ -9,6 +9,8 @@ defmodule Py.LoggerTest do
 
   setup do
     id = Records.start()
+    # What is set in the main interpreter stays, whoever has set it.
+    Py.Logger.configure(level: :warning)
 
     on_exit(fn ->
       Records.stop(id)

@@ -126,7 +126,9 @@ defmodule Py.Router.SupervisorTest do
       {port, running} = occupy(hd(contexts))
       kill(pool)
       Port.close(port)
-      assert Task.await(running, 20_000) == {:error, %ContextError{reason: :closed}}
+      # What it waited for may end before it is interrupted.
+      closed = {:error, %ContextError{reason: :closed}}
+      assert Task.await(running, 20_000) in [closed, {:ok, ""}]
       assert eventually(fn -> Py.eval("1 + 1", %{}, pool: :own) == {:ok, 2} end)
       assert Process.whereis(Pool.supervisor(:own)) != pool
     end
