@@ -2,9 +2,15 @@
 
 mod support;
 
+use std::sync::{Mutex, PoisonError};
+
 use support::{close, in_every_mode, open, run};
 
+/// One of the tests takes modules away, which contexts in the main interpreter share.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 fn refused(code: &'static str, expected: &str) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     in_every_mode(|mode| {
         let context = open(mode, 8);
         let text = run(&context, code).unwrap();
