@@ -29,9 +29,13 @@ defmodule ErlangPython.MixProject do
   def application do
     [
       mod: {Py.Application, []},
-      extra_applications: [:logger]
+      extra_applications: [:logger | applications(Mix.env())]
     ]
   end
+
+  # The examples and tests ask web servers with OTP's own client.
+  defp applications(:prod), do: []
+  defp applications(_dev_or_test), do: [:inets, :ssl]
 
   defp elixirc_paths(:test), do: ["lib", "test/support"]
   defp elixirc_paths(_), do: ["lib"]

@@ -36,8 +36,11 @@ defmodule MigrationGuide.TroubleshootingTest do
 
     context = start_context()
 
-    assert {:error, %Py.Error{} = error} = Py.Context.exec(context, "import readline")
-    assert Exception.message(error) =~ "mode: :worker"
+    # Which from 3.14 on share a GIL, and load what needs one.
+    if older_than?({3, 14}) do
+      assert {:error, %Py.Error{} = error} = Py.Context.exec(context, "import readline")
+      assert Exception.message(error) =~ "mode: :worker"
+    end
   end
 
   test "the number of contexts is configured, or given at run time" do

@@ -39,9 +39,14 @@ defmodule Py.Modes.SandboxTest do
       for {name, code, event} <- @refused do
         test "#{name} is refused", %{context: context} do
           error = error(context, "import os; " <> unquote(code))
-          assert error.type == "PermissionError"
-          assert error.message =~ "[Errno 1] #{unquote(event)} is blocked: #{@processes}"
-          assert error.message =~ "Py.register_function"
+
+          # Without the module `termios` there is no `pty`.
+          unless error.type in ["ImportError", "ModuleNotFoundError"] and
+                   error.message =~ "termios" do
+            assert error.type == "PermissionError"
+            assert error.message =~ "[Errno 1] #{unquote(event)} is blocked: #{@processes}"
+            assert error.message =~ "Py.register_function"
+          end
         end
       end
 
@@ -161,7 +166,7 @@ defmodule Py.Modes.SandboxTest do
         thread = threading.Thread(target=lambda: seen.append(1))
         thread.start()
         thread.join()
-        lock = multiprocessing.Lock()
+        lock = multiprocessing.get_context('fork').Lock()
         with lock:
             seen.append(2)
         (seen, uuid.getnode() > 0, webbrowser.open('http://localhost'))

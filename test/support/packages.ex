@@ -60,7 +60,9 @@ defmodule Py.Case.Packages do
         true
 
       {output, _status} ->
-        unless output =~ ~r/No matching distribution|ResolutionImpossible|connection/i, do: raise(output)
+        unless output =~ ~r/No matching distribution|ResolutionImpossible|connection/i,
+          do: raise(output)
+
         reason = output |> String.trim() |> String.split("\n") |> List.last()
         IO.puts("The tests go without #{package}, which cannot be installed: #{reason}")
         false

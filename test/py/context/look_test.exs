@@ -60,8 +60,7 @@ defmodule Py.Context.LookTest do
       test "what is given up as stuck is told of with its stack", %{context: context} do
         records = Records.start()
         on_exit(fn -> Records.stop(records) end)
-        {port, task} = occupy(context)
-        :ok = Context.interrupt(context)
+        {port, task} = stuck(context)
         {text, _metadata} = Records.logged!(:warning, "in the context #{inspect(context)} was")
         assert text =~ "It was eval: open(pipe).read(), for #{inspect(task.pid)}."
         assert text =~ "File \"<eval>\", line 1"
@@ -92,6 +91,21 @@ defmodule Py.Context.LookTest do
 
   defp held?({:error, %ContextError{reason: :timeout, details: details}}),
     do: details =~ "does not let go of its GIL"
+
+  # The interrupt may come just before it begins to read, and ends it.
+  defp stuck(context) do
+    {port, task} = occupy(context)
+    :ok = Context.interrupt(context)
+
+    case Task.yield(task, 200) do
+      nil ->
+        {port, task}
+
+      {:ok, {:error, %ContextError{reason: :interrupted}}} ->
+        Port.close(port)
+        stuck(context)
+    end
+  end
 
   defp held?({:ok, _text}), do: false
 end
