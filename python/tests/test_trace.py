@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_coroutine_functions_stay_coroutine_functions() -> None:
         await asyncio.sleep(0)
         return n + 1
 
-    assert asyncio.iscoroutinefunction(load)
+    assert inspect.iscoroutinefunction(load)
     assert asyncio.run(load(1)) == 2
 
 
