@@ -135,11 +135,6 @@ impl Context {
         self.queue.is_hot()
     }
 
-    /// Is it awake and short of work, so that to wait for it costs less than to wake another one?
-    pub fn is_quick(&self) -> bool {
-        self.queue.is_quick()
-    }
-
     /// How many jobs wait for the one that runs.
     pub fn waiting(&self) -> usize {
         self.queue.waiting()

@@ -36,7 +36,6 @@ pub struct Queue {
     submitting: AtomicUsize,
     closed: AtomicBool,
     hot: AtomicBool,
-    quick: AtomicBool,
 }
 
 impl Queue {
@@ -49,7 +48,6 @@ impl Queue {
             submitting: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             hot: AtomicBool::new(false),
-            quick: AtomicBool::new(false),
         }
     }
 
@@ -91,11 +89,6 @@ impl Queue {
         self.hot.store(hot, Ordering::Relaxed);
     }
 
-    /// Is it awake, and has it lately been done with its jobs after some microseconds each time?
-    pub fn is_quick(&self) -> bool {
-        self.is_hot() && self.quick.load(Ordering::Relaxed)
-    }
-
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
@@ -127,9 +120,7 @@ impl Queue {
     /// The worker's side: the next job if it comes within microseconds, and if traffic is so
     /// dense that looking out for it pays.
     pub fn soon(&self, pace: &mut Pace) -> Option<BoxedJob> {
-        let now = Instant::now();
-        self.quick.store(now - pace.idle_since < DENSE, Ordering::Relaxed);
-        pace.idle_since = now;
+        pace.idle_since = Instant::now();
         let _spinning = pace.wants_to_spin().then(Spinning::start).flatten()?;
         loop {
             // Reading the clock costs as much as a few dozen looks.

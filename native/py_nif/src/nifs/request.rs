@@ -173,15 +173,13 @@ impl Target {
     }
 }
 
-/// The preferred context unless it is busy and another one is idle. To wait for one that has been
-/// quick lately costs less than to wake another one. If none is idle at this very instant, at
-/// least none that is stuck in a long job while another one has just begun.
+/// The preferred context unless it is busy and another one is idle. If none is idle at this very
+/// instant, at least none that is stuck in a long job while another one has just begun.
 fn choose(slots: Tuple<'_>, preferred: usize) -> Target {
     let Some(first) = contexts::find(slots.at(preferred)) else {
         return Target::Unopened(preferred);
     };
-    let context = &first.context;
-    if context.is_idle() || context.is_quick() && context.waiting() < SHORT_QUEUE {
+    if first.context.is_idle() {
         return Target::Here(first);
     }
     let mut best = first;
