@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the whole suite for every supported Python: on this machine's Elixir, and on the newer one
-# of the Debian trixie that `make pythons` makes; then CPython's own tests of asyncio. Ends with a line for each; all that they print
-# is in _build/test_all.
+# of the Debian trixie that `make pythons` makes; then CPython's own tests of asyncio. Ends with a
+# line for each; all that they print is in _build/test_all.
 #
 #   PYTHONS="3.9 trixie:3.14" scripts/test_all.sh    only these
 set -uo pipefail
