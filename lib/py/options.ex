@@ -4,23 +4,13 @@ defmodule Py.Options do
   # Every option of every verb, and every key of the application environment, is declared here
   # once. Validation, defaults and the option lists in the documentation all come from it.
 
+  # What runs in one of several contexts.
+  @routed [:call, :eval, :exec, :spawn_call, :map, :create_task, :cast] ++
+            [:stream, :stream_eval, :stream_start, :web]
+
   @declared [
     context: [
-      verbs: [
-        :call,
-        :eval,
-        :exec,
-        :spawn_call,
-        :map,
-        :create_task,
-        :cast,
-        :stream,
-        :stream_eval,
-        :stream_start,
-        :web,
-        :memory_stats,
-        :gc
-      ],
+      verbs: [:memory_stats, :gc | @routed],
       type: :context,
       default: nil,
       doc:
@@ -28,19 +18,7 @@ defmodule Py.Options do
           "pool. Without it the bound context is used, else one of a pool"
     ],
     pool: [
-      verbs: [
-        :call,
-        :eval,
-        :exec,
-        :spawn_call,
-        :map,
-        :create_task,
-        :cast,
-        :stream,
-        :stream_eval,
-        :stream_start,
-        :web
-      ],
+      verbs: @routed,
       type: :pool,
       default: nil,
       doc:
