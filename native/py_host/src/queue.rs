@@ -1,7 +1,7 @@
 //! The way into a context: a bounded queue of jobs, and the meter by which its worker decides
 //! between spinning and sleeping.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,96 +25,110 @@ pub type BoxedJob = Box<dyn Job>;
 /// costs 7 to 30 µs; a spinning one answers in about one (bench/call.exs shows both).
 const SPIN: Duration = Duration::from_micros(20);
 
-/// Two jobs closer together than this are dense traffic. It is longer than `SPIN` because the gap
-/// that a sleeping worker sees contains its own wake-up.
+/// Jobs that come this soon after the one before are dense traffic. A worker that had to be woken
+/// for such a job also looks for the next one for so long: the answer went to its caller as a
+/// message, so now that may have to be woken first. Without this patience both would go on waking
+/// each other, three times as slow as need be, as long as the traffic lasts.
 const DENSE: Duration = Duration::from_micros(80);
 
 pub struct Queue {
     sender: flume::Sender<BoxedJob>,
     receiver: flume::Receiver<BoxedJob>,
-    waiting: AtomicUsize,
-    submitting: AtomicUsize,
-    closed: AtomicBool,
+    state: State,
+    sleep: Sleep,
+}
+
+/// How many jobs have been announced and not been taken, and whether it is closed. One word, so
+/// that whoever announces a job learns in the same instant whether it is refused. A spinning
+/// worker looks at nothing else, and what others write to is in another cache line.
+#[repr(align(128))]
+#[derive(Default)]
+struct State(AtomicUsize);
+
+const CLOSED: usize = 1 << (usize::BITS - 1);
+
+/// About the worker, for those who bring a job.
+#[repr(align(128))]
+struct Sleep {
     hot: AtomicBool,
+    /// When a job last came while the worker slept, in nanoseconds after `epoch`.
+    knocked: AtomicU64,
+    epoch: Instant,
 }
 
 impl Queue {
     pub fn new(capacity: usize) -> Queue {
         let (sender, receiver) = flume::bounded(capacity.max(1));
-        Queue {
-            sender,
-            receiver,
-            waiting: AtomicUsize::new(0),
-            submitting: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
-            hot: AtomicBool::new(false),
-        }
+        let (hot, knocked) = (AtomicBool::new(false), AtomicU64::new(0));
+        let sleep = Sleep { hot, knocked, epoch: Instant::now() };
+        Queue { sender, receiver, state: State::default(), sleep }
     }
 
     /// Hands the job back when there is no room or no future.
     pub fn push(&self, job: BoxedJob) -> Result<(), (Rejection, BoxedJob)> {
-        // Announce first, look second: `drain_closed` closes first and looks at the announcements
-        // second, so that one of the two always sees the other.
-        self.submitting.fetch_add(1, Ordering::SeqCst);
-        let result = if self.closed.load(Ordering::SeqCst) {
-            Err((Rejection::Closed, job))
-        } else {
-            self.waiting.fetch_add(1, Ordering::SeqCst);
-            self.sender.try_send(job).map_err(|error| {
-                self.waiting.fetch_sub(1, Ordering::Relaxed);
-                (Rejection::Busy, error.into_inner())
-            })
-        };
-        self.submitting.fetch_sub(1, Ordering::SeqCst);
-        result
+        if !self.is_hot() {
+            self.knock();
+        }
+        if self.state.0.fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
+            self.state.0.fetch_sub(1, Ordering::SeqCst);
+            return Err((Rejection::Closed, job));
+        }
+        self.sender.try_send(job).map_err(|error| {
+            self.state.0.fetch_sub(1, Ordering::SeqCst);
+            (Rejection::Busy, error.into_inner())
+        })
     }
 
     /// How many jobs wait to be taken.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.state.0.load(Ordering::Relaxed) & !CLOSED
     }
 
     /// The same, in one order with those who `push` and then look whether the worker polls.
     pub fn has_jobs(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
+        self.state.0.load(Ordering::SeqCst) & !CLOSED > 0
     }
 
     /// Is the worker awake, so that an answer may come within a microsecond or two?
     pub fn is_hot(&self) -> bool {
-        self.hot.load(Ordering::Relaxed)
+        self.sleep.hot.load(Ordering::Relaxed)
     }
 
     /// For a worker that sleeps elsewhere.
     pub fn set_hot(&self, hot: bool) {
-        self.hot.store(hot, Ordering::Relaxed);
+        self.sleep.hot.store(hot, Ordering::Relaxed);
     }
 
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.state.0.load(Ordering::SeqCst) & CLOSED != 0
     }
 
     /// From here on every `push` is refused.
     pub fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        self.state.0.fetch_or(CLOSED, Ordering::SeqCst);
     }
 
     /// Gets the worker to look around. Unlike `push` it works on a closed queue; on a full one it
     /// is not needed.
     pub fn wake(&self, job: BoxedJob) {
-        self.waiting.fetch_add(1, Ordering::Release);
+        self.state.0.fetch_add(1, Ordering::SeqCst);
         if self.sender.try_send(job).is_err() {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.state.0.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
     /// The worker's side: the next job if there is one now.
     pub fn take(&self) -> Option<BoxedJob> {
-        if self.waiting.load(Ordering::Acquire) == 0 {
+        if self.state.0.load(Ordering::Relaxed) & !CLOSED == 0 {
             return None;
         }
         let job = self.receiver.try_recv().ok()?;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.taken();
         Some(job)
+    }
+
+    fn taken(&self) {
+        self.state.0.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// The worker's side: the next job if it comes within microseconds, and if traffic is so
@@ -127,11 +141,11 @@ impl Queue {
             for _ in 0..32 {
                 std::hint::spin_loop();
                 if let Some(job) = self.take() {
-                    pace.fruitless = 0;
+                    pace.found();
                     return Some(job);
                 }
             }
-            if pace.idle_since.elapsed() > SPIN {
+            if pace.idle_since.elapsed() > pace.patience() {
                 pace.fruitless += 1;
                 return None;
             }
@@ -145,26 +159,40 @@ impl Queue {
 
     /// The same until a point in time, when it may end without a job.
     pub fn sleep_until(&self, pace: &mut Pace, deadline: Option<Instant>) -> Option<BoxedJob> {
-        self.hot.store(false, Ordering::Relaxed);
+        self.set_hot(false);
         let job = match deadline {
             Some(deadline) => self.receiver.recv_deadline(deadline).ok()?,
             None => self.receiver.recv().expect("the queue owns a sender itself"),
         };
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        self.hot.store(true, Ordering::Relaxed);
-        pace.woken();
+        self.taken();
+        self.set_hot(true);
+        pace.woken(self.knocked());
         Some(job)
+    }
+
+    /// The worker takes its time to wake up, which says nothing about how dense the traffic is.
+    fn knock(&self) {
+        let now = self.sleep.epoch.elapsed().as_nanos() as u64;
+        self.sleep.knocked.store(now, Ordering::Relaxed);
+    }
+
+    fn knocked(&self) -> Instant {
+        self.sleep.epoch + Duration::from_nanos(self.sleep.knocked.load(Ordering::Relaxed))
     }
 
     /// After `close`: everything that was accepted and will not run.
     pub fn drain_closed(&self) -> impl Iterator<Item = BoxedJob> + '_ {
         debug_assert!(self.is_closed());
-        // A submitter that looked before the queue closed is a few instructions from done.
-        while self.submitting.load(Ordering::SeqCst) > 0 {
+        std::iter::from_fn(|| loop {
+            if let Ok(job) = self.receiver.try_recv() {
+                self.taken();
+                return Some(job);
+            }
+            // Who has announced a job and not sent it yet is a few instructions from it.
+            if !self.has_jobs() {
+                return None;
+            }
             std::hint::spin_loop();
-        }
-        self.receiver.drain().inspect(|_| {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
         })
     }
 }
@@ -174,6 +202,8 @@ impl Queue {
 pub struct Pace {
     idle_since: Instant,
     dense: bool,
+    /// Was it asleep before the last job?
+    was_asleep: bool,
     /// Spins in a row that ended without a job.
     fruitless: u32,
     /// So many more jobs without spinning.
@@ -187,7 +217,8 @@ const REST: u32 = 256;
 
 impl Default for Pace {
     fn default() -> Pace {
-        Pace { idle_since: Instant::now(), dense: false, fruitless: 0, rest: 0 }
+        let idle_since = Instant::now();
+        Pace { idle_since, dense: false, was_asleep: true, fruitless: 0, rest: 0 }
     }
 }
 
@@ -196,8 +227,24 @@ impl Pace {
         self.dense && self.rest == 0
     }
 
-    fn woken(&mut self) {
-        self.dense = self.idle_since.elapsed() < DENSE;
+    fn patience(&self) -> Duration {
+        if self.was_asleep {
+            DENSE
+        } else {
+            SPIN
+        }
+    }
+
+    /// A spin has ended with a job.
+    fn found(&mut self) {
+        self.was_asleep = false;
+        self.fruitless = 0;
+    }
+
+    /// A sleep has ended with a job, which came at that time.
+    fn woken(&mut self, knocked: Instant) {
+        self.dense = knocked.saturating_duration_since(self.idle_since) < DENSE;
+        self.was_asleep = true;
         self.rest = self.rest.saturating_sub(1);
         if self.fruitless >= MOST_FRUITLESS {
             self.fruitless = 0;
