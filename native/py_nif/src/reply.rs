@@ -25,6 +25,7 @@ use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
 use crate::contexts::Entry;
+use crate::convert::Plain;
 use crate::terms::{self, TermStore, Tuple};
 use crate::times::Times;
 use crate::{atoms, attendant, task};
@@ -51,7 +52,7 @@ pub struct Ticket {
     state: AtomicU8,
     /// Held while something is said before the answer.
     speaking: Mutex<()>,
-    slot: UnsafeCell<Option<Answer>>,
+    slot: UnsafeCell<Option<Reply>>,
 }
 
 /// Who asked, and what they want to hear. The terms are in `store`.
@@ -76,6 +77,13 @@ pub enum Kind {
     Task { leader: ErlNifTerm, info: ErlNifTerm, timeout: Option<Duration> },
     /// Nobody waits. Of a failure `Py.Attendant` hears, with `info`.
     Cast { leader: ErlNifTerm, info: ErlNifTerm },
+}
+
+/// What is said to a request.
+pub enum Reply {
+    /// `{ok, Value}`
+    Value(Plain),
+    Term(Answer),
 }
 
 /// A term in an environment of its own.
@@ -188,9 +196,8 @@ impl Ticket {
         }
         // SAFETY: REPLIED without BY_MESSAGE means that the worker has filled the slot and is
         // done with it, and only the submitter comes here, once.
-        let answer = unsafe { (*self.slot.get()).take() }?;
-        // SAFETY: the term was made in this store.
-        Some(unsafe { answer.store.get(answer.term) }.in_env(env))
+        let reply = unsafe { (*self.slot.get()).take() }?;
+        Some(reply.encode(env))
     }
 
     /// After that nothing is said to the caller any more, beyond what is in its mailbox.
@@ -234,39 +241,39 @@ impl Ticket {
     }
 
     /// The answer; the worker gives it once.
-    pub fn answer(&self, answer: Answer) {
+    pub fn answer(&self, reply: Reply) {
         let reference = self.kept().take();
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE == CANCELLED {
             return;
         }
         if let Some(reference) = reference {
-            return self.end_task(answer, reference);
+            return self.end_task(reply, reference);
         }
         if let Kind::Cast { info, .. } = self.address.kind {
-            return self.report(answer, info);
+            return self.report(reply, info);
         }
         if state & BY_MESSAGE != 0 {
-            return self.post(answer);
+            return self.post(reply);
         }
         let slot = self.slot.get();
         // SAFETY: nobody looks into the slot before REPLIED is set, below.
-        unsafe { *slot = Some(answer) };
+        unsafe { *slot = Some(reply) };
         let placed = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
             (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED).then_some(REPLIED)
         });
         if placed.is_err() {
             // SAFETY: the submitter left before we were done, so the slot is still ours.
-            let answer = unsafe { (*slot).take() };
-            self.post(answer.expect("put there above"));
+            let reply = unsafe { (*slot).take() };
+            self.post(reply.expect("put there above"));
         }
     }
 
-    fn post(&self, answer: Answer) {
+    fn post(&self, reply: Reply) {
         if self.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
             return;
         }
-        let Answer { mut store, term } = answer;
+        let Answer { mut store, term } = reply.into_answer();
         let tag = store.keep(self.address.tag());
         // SAFETY: both were put into this store. A receiver that has died needs no answer.
         unsafe {
@@ -276,24 +283,28 @@ impl Ticket {
         }
     }
 
-    fn end_task(&self, answer: Answer, reference: ResourceArc<TicketRef>) {
+    fn end_task(&self, reply: Reply, reference: ResourceArc<TicketRef>) {
         let Kind::Task { info, .. } = self.address.kind else { return };
         if self.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
             return;
         }
-        if answer.is_ok() {
-            terms::send(&self.address.caller, |env| {
-                (atoms::async_result(), reference, answer.term().in_env(env)).encode(env)
-            });
-        } else {
-            // SAFETY: `info` was put into the address's store.
-            let info = unsafe { self.address.store.get(info) };
-            attendant::task_ended(reference, &self.address, info, &answer);
+        match reply {
+            Reply::Term(answer) if !answer.is_ok() => {
+                // SAFETY: `info` was put into the address's store.
+                let info = unsafe { self.address.store.get(info) };
+                attendant::task_ended(reference, &self.address, info, &answer);
+            }
+            reply => {
+                terms::send(&self.address.caller, |env| {
+                    (atoms::async_result(), reference, reply.encode(env)).encode(env)
+                });
+            }
         }
     }
 
     /// Of a cast nobody hears when it went well.
-    fn report(&self, answer: Answer, info: ErlNifTerm) {
+    fn report(&self, reply: Reply, info: ErlNifTerm) {
+        let Reply::Term(answer) = reply else { return };
         // SAFETY: made in that store; `info` was put into the address's.
         let (answer, info) =
             unsafe { (answer.store.get(answer.term), self.address.store.get(info)) };
@@ -337,6 +348,22 @@ impl Address {
                 // SAFETY: as above.
                 Some(unsafe { self.store.get(leader) })
             }
+        }
+    }
+}
+
+impl Reply {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Reply::Value(value) => (atoms::ok(), value).encode(env),
+            Reply::Term(answer) => answer.term().in_env(env),
+        }
+    }
+
+    fn into_answer(self) -> Answer {
+        match self {
+            Reply::Value(_) => Answer::new(|env| self.encode(env)),
+            Reply::Term(answer) => answer,
         }
     }
 }

@@ -6,11 +6,11 @@ use py_host::namespace::Missing;
 use py_host::{Attached, Handle, Innermost, Object, Raised, Rejection, Worker};
 use rustler::{Atom, Encoder, Env, ResourceArc, Term};
 
-use crate::convert::{self, Converter};
+use crate::convert::{self, Converter, Plain};
 use crate::current::Current;
 use crate::failure::{self, Failure, Outcome};
 use crate::object::{self, NamespaceRef};
-use crate::reply::{self, Answer, Ticket};
+use crate::reply::{self, Answer, Reply, Ticket};
 use crate::task::{self, Next, Place};
 use crate::terms::Tuple;
 use crate::{atoms, attendant, callback, ops, output};
@@ -82,7 +82,7 @@ impl py_host::Job for Request {
     }
 
     fn reject(mut self: Box<Self>, reason: Rejection) {
-        self.answer(Answer::new(|env| failure::rejection(env, reason)));
+        self.refuse(reason);
     }
 }
 
@@ -209,9 +209,7 @@ impl Request {
             }
             result => {
                 let outcome = result.map_err(|raised| self.name_end(converter, raised));
-                (*self).conclude(converter, current, |request, env| {
-                    outcome.and_then(|value| request.encode(env, converter, value))
-                });
+                (*self).conclude_with(converter, outcome, current);
             }
         }
     }
@@ -240,14 +238,33 @@ impl Request {
         current: &Current<'_>,
     ) -> Next {
         let outcome = outcome.map_err(|failure| name_interrupt(failure, current.worker));
-        self.conclude(converter, Some(current), |request, env| {
-            outcome.and_then(|value| request.encode(env, converter, value))
-        });
+        self.conclude_with(converter, outcome, Some(current));
         Next::Nothing
     }
 
+    fn conclude_with<'py>(
+        self,
+        converter: &Converter<'py>,
+        outcome: Outcome<'py, Object<'py>>,
+        current: Option<&Current<'_>>,
+    ) {
+        let is_term = matches!(self.format, Format::Term | Format::Erlang);
+        let plain = match &outcome {
+            Ok(value) if is_term && self.ticket.address.times.is_none() => {
+                Plain::of(converter, value)
+            }
+            _ => None,
+        };
+        match plain {
+            Some(value) => self.end(converter, current, Reply::Value(value)),
+            None => self.conclude(converter, current, |request, env| {
+                outcome.and_then(|value| request.encode(env, converter, value))
+            }),
+        }
+    }
+
     fn conclude<'py>(
-        mut self,
+        self,
         converter: &Converter<'py>,
         current: Option<&Current<'_>>,
         make: impl for<'a> FnOnce(&Request, Env<'a>) -> Outcome<'py, Term<'a>>,
@@ -260,6 +277,10 @@ impl Request {
                 None => made,
             }
         });
+        self.end(converter, current, Reply::Term(answer));
+    }
+
+    fn end(mut self, converter: &Converter<'_>, current: Option<&Current<'_>>, reply: Reply) {
         // All that was printed, by the conversion as well.
         if let Some(current) = current {
             output::flush(current);
@@ -268,7 +289,7 @@ impl Request {
         if converter.worker.is_at(self.ticket.id) {
             converter.worker.finish(converter.py);
         }
-        self.answer(answer);
+        self.answer(reply);
     }
 
     fn encode<'a, 'py>(
@@ -292,10 +313,14 @@ impl Request {
     }
 
     /// Once; a second answer has nowhere to go.
-    fn answer(&mut self, answer: Answer) {
+    fn answer(&mut self, reply: Reply) {
         if !std::mem::replace(&mut self.answered, true) {
-            self.ticket.answer(answer);
+            self.ticket.answer(reply);
         }
+    }
+
+    fn refuse(&mut self, reason: Rejection) {
+        self.answer(Reply::Term(Answer::new(|env| failure::rejection(env, reason))));
     }
 }
 
@@ -303,7 +328,7 @@ impl Drop for Request {
     /// A panic on the way is answered, too.
     fn drop(&mut self) {
         if !self.answered {
-            self.answer(Answer::new(|env| failure::rejection(env, Rejection::Closed)));
+            self.refuse(Rejection::Closed);
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Terms beyond what rustler does with them: tuples without a vector, and terms that outlive a
 //! call.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 
 use rustler::sys::{
-    enif_alloc_env, enif_free_env, enif_get_tuple, enif_is_identical, enif_make_copy, enif_send,
-    enif_whereis_pid, ErlNifEnv, ErlNifTerm,
+    enif_alloc_env, enif_clear_env, enif_free_env, enif_get_tuple, enif_is_identical,
+    enif_make_copy, enif_send, enif_whereis_pid, ErlNifEnv, ErlNifTerm,
 };
 use rustler::{Atom, Env, LocalPid, Term};
 
@@ -88,8 +88,9 @@ unsafe impl Sync for TermStore {}
 
 impl TermStore {
     pub fn new() -> TermStore {
+        let spare = SPARE.try_with(|spare| spare.take()).ok().flatten();
         // SAFETY: needs nothing; freed when dropped.
-        TermStore(unsafe { enif_alloc_env() })
+        TermStore(spare.unwrap_or_else(|| unsafe { enif_alloc_env() }))
     }
 
     /// Puts a copy of a term in.
@@ -149,7 +150,48 @@ impl TermStore {
 impl Drop for TermStore {
     fn drop(&mut self) {
         // SAFETY: ours, and nobody has a term of it any more.
-        unsafe { enif_free_env(self.0) }
+        unsafe { enif_clear_env(self.0) };
+        if !SPARE.try_with(|spare| spare.put(self.0)).unwrap_or(false) {
+            // SAFETY: as above; nobody else knows it.
+            unsafe { enif_free_env(self.0) };
+        }
+    }
+}
+
+thread_local! {
+    static SPARE: Spare = const { Spare(RefCell::new(Vec::new())) };
+}
+
+/// Environments that this thread has done with, to be filled again. Making one takes as long as
+/// everything else about a small term, and one that goes from thread to thread would be freed by
+/// another than the one that made it, which takes still longer. What each call sends in both
+/// directions is replaced by what it gets.
+struct Spare(RefCell<Vec<*mut ErlNifEnv>>);
+
+const MOST_SPARE: usize = 32;
+
+impl Spare {
+    fn take(&self) -> Option<*mut ErlNifEnv> {
+        self.0.borrow_mut().pop()
+    }
+
+    /// False if there are enough.
+    fn put(&self, env: *mut ErlNifEnv) -> bool {
+        let mut envs = self.0.borrow_mut();
+        let has_room = envs.len() < MOST_SPARE;
+        if has_room {
+            envs.push(env);
+        }
+        has_room
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        for env in self.0.get_mut().drain(..) {
+            // SAFETY: put there by its last owner.
+            unsafe { enif_free_env(env) };
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod collection;
 mod handle;
 mod json;
 mod number;
+mod plain;
 mod structs;
 mod text;
 
@@ -27,6 +28,7 @@ use crate::object::ObjectRef;
 
 pub use collection::kwargs_in as keywords;
 pub use json::to_json;
+pub use plain::Plain;
 pub use text::{atom_text, binary_from as binary, bytes_from as bytes};
 
 /// As deep as Python's own recursion limit lets a program go by default.

@@ -4,7 +4,7 @@ use py_host::{Object, Raised};
 use pyo3_ffi as ffi;
 use rustler::{Encoder, Term};
 
-use super::{failed_in, refuse_out, Converter, In, Walk};
+use super::{failed_in, refuse_out, Converter, In, Plain, Walk};
 use crate::atoms;
 use crate::failure::Outcome;
 
@@ -54,10 +54,7 @@ pub fn float_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// For an `int` or an instance of a subclass.
     pub fn int_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
-        let mut overflow = 0;
-        // SAFETY: a live int; it has no `__index__` to go astray in, so no exception is set.
-        let small = unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow) };
-        if overflow == 0 {
+        if let Some(small) = small(object) {
             return Ok(small.encode(self.env));
         }
         let py = self.converter.py;
@@ -68,24 +65,45 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         let too_large =
             || refuse_out("too_large", "an integer of this size does not fit on the BEAM");
         external.extend(u32::try_from(bytes.len()).map_err(|_| too_large())?.to_be_bytes());
-        external.push((overflow < 0).into());
+        external.push(is_negative(object).into());
         external.extend(bytes);
         let (term, _) = self.env.binary_to_term(&external).ok_or_else(too_large)?;
         Ok(term)
     }
 
     pub fn float_out(self, object: *mut ffi::PyObject) -> Term<'a> {
-        // SAFETY: a live float or an instance of a subclass, which stores its value the same way.
-        let value = unsafe { ffi::PyFloat_AS_DOUBLE(object) };
-        if value.is_finite() {
-            value.encode(self.env)
-        } else if value.is_nan() {
-            atoms::nan().encode(self.env)
-        } else if value > 0.0 {
-            atoms::infinity().encode(self.env)
-        } else {
-            atoms::neg_infinity().encode(self.env)
-        }
+        float(object).encode(self.env)
+    }
+}
+
+/// The value of an `int` or an instance of a subclass, if it has 64 bits at most.
+pub fn small(object: *mut ffi::PyObject) -> Option<i64> {
+    let mut overflow = 0;
+    // SAFETY: a live int; it has no `__index__` to go astray in, so no exception is set.
+    let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow) };
+    (overflow == 0).then_some(value)
+}
+
+/// Is an `int` that is not small below zero?
+fn is_negative(object: *mut ffi::PyObject) -> bool {
+    let mut overflow = 0;
+    // SAFETY: as above.
+    unsafe { ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow) };
+    overflow < 0
+}
+
+/// The value of a `float` or an instance of a subclass.
+pub fn float(object: *mut ffi::PyObject) -> Plain {
+    // SAFETY: a subclass stores its value the same way.
+    let value = unsafe { ffi::PyFloat_AS_DOUBLE(object) };
+    if value.is_finite() {
+        Plain::Float(value)
+    } else if value.is_nan() {
+        Plain::Atom(atoms::nan())
+    } else if value > 0.0 {
+        Plain::Atom(atoms::infinity())
+    } else {
+        Plain::Atom(atoms::neg_infinity())
     }
 }
 

@@ -166,23 +166,7 @@ pub fn atom_text(atom: Term<'_>) -> String {
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// `None`, `True` and `False`.
     pub fn constant_out(self, object: *mut ffi::PyObject) -> Option<Term<'a>> {
-        // SAFETY: only addresses are compared.
-        let atom = unsafe {
-            if object == ffi::Py_None() {
-                if self.converter.erlang {
-                    atoms::none()
-                } else {
-                    atoms::nil()
-                }
-            } else if object == ffi::Py_True() {
-                atoms::true_()
-            } else if object == ffi::Py_False() {
-                atoms::false_()
-            } else {
-                return None;
-            }
-        };
-        Some(atom.encode(self.env))
+        constant(self.converter, object).map(|atom| atom.encode(self.env))
     }
 
     /// For a `str` or an instance of a subclass.
@@ -249,4 +233,20 @@ pub fn utf8<'py, 's>(py: Attached<'py>, object: *mut ffi::PyObject) -> Outcome<'
     Ok(unsafe {
         std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), length as usize))
     })
+}
+
+/// `None`, `True` or `False` as an atom.
+pub fn constant(converter: &Converter<'_>, object: *mut ffi::PyObject) -> Option<Atom> {
+    // SAFETY: only addresses are compared.
+    unsafe {
+        if object == ffi::Py_None() {
+            Some(if converter.erlang { atoms::none() } else { atoms::nil() })
+        } else if object == ffi::Py_True() {
+            Some(atoms::true_())
+        } else if object == ffi::Py_False() {
+            Some(atoms::false_())
+        } else {
+            None
+        }
+    }
 }
