@@ -64,7 +64,7 @@ defmodule Py.Telemetry do
   @compile {:no_warn_undefined, :telemetry}
 
   # Read by every call.
-  @calls {__MODULE__, :calls}
+  @calls __MODULE__
 
   # What the native side says about the request that this process waits for.
   @times :"$py_times"

@@ -25,11 +25,14 @@ defmodule Py.Router.Pool do
 
   @doc "A tuple with the pid of each context, `nil` where none is open; `nil` without a pool."
   @spec slots(name) :: slots | nil
-  def slots(name), do: :persistent_term.get({@slots, name}, nil)
+  def slots(name), do: :persistent_term.get(key(name), nil)
 
   @doc "The pools there are."
   @spec names() :: [name]
-  def names, do: Enum.sort(for {{@slots, name}, _slots} <- :persistent_term.get(), do: name)
+  def names do
+    others = for {{@slots, name}, _slots} <- :persistent_term.get(), do: name
+    Enum.sort(if slots(:default), do: [:default | others], else: others)
+  end
 
   @doc "Starts a pool or changes a running one, and opens all its contexts."
   @spec start(name, pos_integer | nil, keyword) :: {:ok, [pid]} | {:error, Exception.t()}
@@ -163,11 +166,15 @@ defmodule Py.Router.Pool do
 
   @doc "Replaces the slots."
   @spec publish(name, slots) :: :ok
-  def publish(name, slots), do: :persistent_term.put({@slots, name}, slots)
+  def publish(name, slots), do: :persistent_term.put(key(name), slots)
 
   @doc "Takes the slots away."
   @spec unpublish(name) :: boolean
-  def unpublish(name), do: :persistent_term.erase({@slots, name})
+  def unpublish(name), do: :persistent_term.erase(key(name))
+
+  # Most calls go to the default pool, and an atom is found in half the time.
+  defp key(:default), do: @slots
+  defp key(name), do: {@slots, name}
 
   @doc "The options of a pool; those not given are the application's."
   @spec options(name, keyword) :: map

@@ -34,11 +34,18 @@ pub struct Context {
     /// If it has a limit.
     pub(crate) account: Option<Account>,
     pub(crate) interpreter_id: AtomicI64,
-    pub(crate) served: AtomicU64,
-    running: AtomicU64,
-    running_since: AtomicU64,
+    activity: Activity,
     stuck: AtomicBool,
     closers: Mutex<Closers>,
+}
+
+/// What the worker writes with every job, in a cache line apart from all that others read.
+#[repr(align(128))]
+#[derive(Default)]
+struct Activity {
+    running: AtomicU64,
+    running_since: AtomicU64,
+    served: AtomicU64,
 }
 
 type Closer = Box<dyn FnOnce() + Send>;
@@ -113,9 +120,7 @@ impl Context {
             on_interrupt,
             account: memory_limit.map(Account::new),
             interpreter_id: AtomicI64::new(-1),
-            served: AtomicU64::new(0),
-            running: AtomicU64::new(0),
-            running_since: AtomicU64::new(0),
+            activity: Activity::default(),
             stuck: AtomicBool::new(false),
             closers: Mutex::new(Closers::Waiting(Vec::new())),
         });
@@ -150,7 +155,7 @@ impl Context {
         if !self.is_running() {
             return Duration::ZERO;
         }
-        let since = self.running_since.load(Ordering::Relaxed);
+        let since = self.activity.running_since.load(Ordering::Relaxed);
         Duration::from_millis(coarse_milliseconds().saturating_sub(since))
     }
 
@@ -229,42 +234,45 @@ impl Context {
             job: self.present().last().copied().unwrap_or(0),
             busy: self.busy(),
             objects: self.exports.live(),
-            served: self.served.load(Ordering::Relaxed),
+            served: self.activity.served.load(Ordering::Relaxed),
             memory: self.account.as_ref().map(Account::used),
         }
     }
 
     /// The id of the job that runs, or zero.
     pub(crate) fn running(&self) -> u64 {
-        self.running.load(Ordering::SeqCst)
+        self.activity.running.load(Ordering::SeqCst)
     }
 
     pub(crate) fn set_running(&self, id: u64) {
-        self.running_since.store(coarse_milliseconds(), Ordering::Relaxed);
-        self.running.store(id, Ordering::SeqCst);
+        self.activity.running_since.store(coarse_milliseconds(), Ordering::Relaxed);
+        self.activity.running.store(id, Ordering::SeqCst);
     }
 
     pub(crate) fn clear_running(&self) {
-        self.running.store(0, Ordering::SeqCst);
+        self.activity.running.store(0, Ordering::SeqCst);
     }
 
     /// Counted before the answer is given: who has it may look at the count.
     pub(crate) fn job_is_over(&self) {
-        let id = self.running.swap(0, Ordering::SeqCst);
+        if self.running() == 0 {
+            return;
+        }
+        let id = self.activity.running.swap(0, Ordering::SeqCst);
         if id != 0 && id != NOBODYS {
-            self.served.fetch_add(1, Ordering::Relaxed);
+            self.activity.served.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// The job that runs begins to wait: its id and since when it has been running.
     pub(crate) fn take_running(&self) -> (u64, u64) {
-        let since = self.running_since.load(Ordering::Relaxed);
-        (self.running.swap(0, Ordering::SeqCst), since)
+        let since = self.activity.running_since.load(Ordering::Relaxed);
+        (self.activity.running.swap(0, Ordering::SeqCst), since)
     }
 
     pub(crate) fn put_running(&self, id: u64, since: u64) {
-        self.running_since.store(since, Ordering::Relaxed);
-        self.running.store(id, Ordering::SeqCst);
+        self.activity.running_since.store(since, Ordering::Relaxed);
+        self.activity.running.store(id, Ordering::SeqCst);
     }
 
     fn is_running(&self) -> bool {

@@ -75,6 +75,8 @@ pub struct Local {
     pub keys: Names,
     names: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     atoms: RefCell<FxHashMap<ErlNifTerm, Kept>>,
+    /// Modules that were found by an atom.
+    modules: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     encoders: RefCell<FxHashMap<usize, Rc<TypeEncoder>>>,
     evals: RefCell<CodeCache>,
     execs: RefCell<CodeCache>,
@@ -221,6 +223,7 @@ impl Local {
             keys: Names::default(),
             names: RefCell::default(),
             atoms: RefCell::default(),
+            modules: RefCell::default(),
             encoders: RefCell::default(),
             evals: cache(),
             execs: cache(),
@@ -263,6 +266,20 @@ impl Local {
         remember(&self.atoms, py, atom, || {
             self.existing_atom.get(py).call1(&Object::interned(py, &text())?)
         })
+    }
+
+    /// The module that this atom names, if it was found before and is in `sys.modules` still.
+    pub fn known_module<'py>(
+        &self,
+        name: ErlNifTerm,
+        present: impl FnOnce() -> Option<Object<'py>>,
+    ) -> Option<Object<'py>> {
+        let known = self.modules.borrow().get(&name).map(Kept::as_ptr)?;
+        present().filter(|present| present.as_ptr() == known)
+    }
+
+    pub fn know_module(&self, name: ErlNifTerm, module: &Object<'_>) {
+        insert_bounded(&self.modules, MOST_ATOMS, name, module.clone().keep());
     }
 
     /// `erlang.channel.Channel`

@@ -58,21 +58,46 @@ pub fn call_method<'py>(
 /// just importing it.
 pub fn import<'py>(converter: &Converter<'py>, module: Term<'_>) -> Outcome<'py, Object<'py>> {
     let name = name(converter, module)?;
+    if !module.is_atom() {
+        return import_by(&name);
+    }
+    // To see that nobody is in the middle of importing it takes several times as long.
+    if let Some(known) = converter.local.known_module(module.as_c_arg(), || present(&name)) {
+        return Ok(known);
+    }
+    let found = import_by(&name)?;
+    converter.local.know_module(module.as_c_arg(), &found);
+    Ok(found)
+}
+
+fn import_by<'py>(name: &Object<'py>) -> Outcome<'py, Object<'py>> {
     let text = name.as_str().unwrap_or_default();
     if !text.contains('.') {
-        return Ok(import_named(&name)?);
+        return Ok(import_named(name)?);
     }
-    if loaded(&name)?.is_none() {
+    if loaded(name)?.is_none() {
         // Parents first: Python locks a module before its parent, and two threads that import a
         // package and a module in it would each find the other's half made.
         for (end, _dot) in text.match_indices('.') {
-            import_named(&Object::str(converter.py, &text[..end])?)?;
+            import_named(&Object::str(name.py(), &text[..end])?)?;
         }
     }
-    import_named(&name)?;
-    match loaded(&name)? {
+    import_named(name)?;
+    match loaded(name)? {
         Some(module) => Ok(module),
-        None => Ok(import_named(&name)?),
+        None => Ok(import_named(name)?),
+    }
+}
+
+/// What `sys.modules` has, be it finished or not.
+fn present<'py>(name: &Object<'py>) -> Option<Object<'py>> {
+    let mut found = std::ptr::null_mut();
+    // SAFETY: attached; the dict lives as long as the interpreter, and `found` is a new reference
+    // or null. A `str` that is interned has its hash, so nothing is raised.
+    unsafe {
+        let modules = ffi::PyImport_GetModuleDict();
+        ffi::compat::PyDict_GetItemRef(modules, name.as_ptr(), &mut found);
+        (!found.is_null()).then(|| Object::from_owned(name.py(), found).ok()).flatten()
     }
 }
 
