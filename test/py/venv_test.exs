@@ -329,17 +329,19 @@ defmodule Py.VenvTest do
     finder =
       "import sys; sys.meta_path.append(type('Finder', (), {'find_spec': lambda *a: None}))"
 
+    # A package of the environment's own, such as setuptools, may bring another one.
+
     File.write!(Path.join(Venvs.packages(venv), "finder.pth"), finder <> "\n")
-    finders = "import sys\nlen(sys.meta_path)"
+    finders = "import sys\n[getattr(finder, '__name__', '') for finder in sys.meta_path]"
     context = start_context()
     places = for c <- [context, Py.context(1)], do: {c, Py.eval!(Venvs.place(), %{}, context: c)}
-    count = Py.eval!(finders, %{}, context: context)
+    before = Py.eval!(finders, %{}, context: context)
 
     :ok = Venv.activate(venv)
-    assert Py.eval!(finders, %{}, context: context) == count + 1
+    assert "Finder" in (Py.eval!(finders, %{}, context: context) -- before)
     assert Venv.deactivate() == :ok
     assert Venv.info() == {:ok, %{active: false, venv_path: nil}}
-    assert Py.eval!(finders, %{}, context: context) == count
+    assert Py.eval!(finders, %{}, context: context) == before
 
     for {context, place} <- places,
         do: assert(Py.eval!(Venvs.place(), %{}, context: context) == place)
