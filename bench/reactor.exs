@@ -1,4 +1,5 @@
-# How many requests does a reactor answer? An echo of 1 KiB, beside plain asyncio and gen_tcp.
+# How many requests does a reactor answer? An echo of 1 KiB, beside plain asyncio, gen_tcp and
+# what the kernel takes by itself.
 
 Code.require_file("support/bench.exs", __DIR__)
 Code.require_file("support/reference.exs", __DIR__)
@@ -50,7 +51,8 @@ defmodule Bench.Reactor do
     servers = [
       {"Py.Reactor", reactor()},
       {"asyncio, by itself", asyncio()},
-      {"gen_tcp", gen_tcp()}
+      {"gen_tcp", gen_tcp()},
+      {"no Python, no process", Reference.echo_server()}
     ]
 
     for connections <- [1, 50] do

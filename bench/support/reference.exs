@@ -51,6 +51,12 @@ defmodule Bench.Reference do
     end
   end
 
+  @doc "The port of an echo server without Python and without processes."
+  def echo_server do
+    {:ok, port} = echo_serve()
+    port
+  end
+
   defp answer(ping) do
     tag = make_ref()
     :ok = ping.(self(), tag)
@@ -60,6 +66,7 @@ defmodule Bench.Reference do
   def echo_load(_caller, _tag, _port, _connections, _size, _time),
     do: :erlang.nif_error(:not_loaded)
 
+  def echo_serve, do: :erlang.nif_error(:not_loaded)
   def ping_parked(_caller, _tag), do: :erlang.nif_error(:not_loaded)
   def ping_spinning(_caller, _tag), do: :erlang.nif_error(:not_loaded)
 end

@@ -180,15 +180,15 @@ defmodule Py.ContextTest do
       {:ok, supervisor} = Supervisor.start_link(children, strategy: :one_for_one)
       first = Process.whereis(__MODULE__.Stuck)
       monitor = Process.monitor(first)
-      abandoned = Py.info().abandoned_threads
 
+      # Those of other tests may come to their end at any time.
       held = stick(__MODULE__.Stuck, monitor)
-      assert Py.info().abandoned_threads == abandoned + 1
+      assert Py.info().abandoned_threads >= 1
       assert eventually(fn -> Context.eval(__MODULE__.Stuck, "1") == {:ok, 1} end)
 
       assert {:error, %ContextError{reason: reason}} = release(held)
       assert reason in [:interrupted, :closed]
-      assert eventually(fn -> Py.info().abandoned_threads == abandoned end)
+      assert eventually(fn -> Py.info().abandoned_threads == 0 end)
       Supervisor.stop(supervisor)
     end
 

@@ -3,6 +3,8 @@
 //! The benchmarks put these figures beside their own from the same run, because those of another
 //! day or machine say little.
 
+mod echo;
+mod epoll;
 mod load;
 
 use std::hint;
@@ -122,6 +124,12 @@ fn echo_load(
         });
     });
     ok()
+}
+
+/// `{ok, Port}` of an echo server without Python, or `{error, Text}`.
+#[rustler::nif]
+fn echo_serve() -> Result<u16, String> {
+    echo::serve().map_err(|error| error.to_string())
 }
 
 rustler::init!("Elixir.Bench.Reference");

@@ -4,8 +4,9 @@
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
+
+use crate::epoll::Epoll;
 
 struct Connection {
     stream: TcpStream,
@@ -44,42 +45,4 @@ pub fn run(port: u16, connections: usize, size: usize, time: Duration) -> io::Re
         }
     }
     Ok((answered, since.elapsed().as_nanos() as u64))
-}
-
-struct Epoll(OwnedFd);
-
-impl Epoll {
-    fn new() -> io::Result<Epoll> {
-        // SAFETY: takes no memory, and gives a new descriptor or -1.
-        let fd = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
-        // SAFETY: new, and nobody else has it.
-        checked(fd).map(|fd| Epoll(unsafe { OwnedFd::from_raw_fd(fd) }))
-    }
-
-    fn add(&self, stream: &TcpStream, data: u64) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: data };
-        let (epoll, fd) = (self.0.as_raw_fd(), stream.as_raw_fd());
-        // SAFETY: our own event, which is copied.
-        checked(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &mut event) }).map(drop)
-    }
-
-    /// Which are readable; nothing after 100 ms.
-    fn wait(&self) -> io::Result<impl Iterator<Item = u64>> {
-        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 64];
-        // SAFETY: our own array with its length.
-        let count = unsafe { libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), 64, 100) };
-        let count = match checked(count) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            count => count? as usize,
-        };
-        Ok(events.into_iter().take(count).map(|event| event.u64))
-    }
-}
-
-fn checked(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
 }
