@@ -97,6 +97,42 @@ defmodule Py.Modes.TalkingTest do
                  {:ok, Enum.map(0..19, &(&1 * 2))}
       end
 
+      test "a context closes while threads of its code wait for the BEAM", %{context: context} do
+        code = """
+        import erlang, threading
+        for wait in (ask, lambda: erlang.sleep(60)):
+            threading.Thread(target=wait).start()
+        """
+
+        parent = self()
+
+        # Ends with the test, so that it is the closing context which ends the wait.
+        ask = fn ->
+          Process.link(parent)
+          send(parent, :asked)
+          receive do: (:never -> :ok)
+        end
+
+        assert Py.eval(code, %{ask: ask}, context: context) == {:ok, nil}
+        assert_receive :asked, 5_000
+        abandoned = Py.info().abandoned_interpreters
+        threads = Py.info().open_contexts
+        Context.stop(context)
+        assert eventually(fn -> Py.info().open_contexts < threads end)
+        assert Py.info().abandoned_interpreters == abandoned
+      end
+
+      test "no cancel is lost on code that begins to wait", %{context: context} do
+        endless = "import erlang\nwhile True: erlang.sleep(0)"
+
+        for timeout <- 0..60 do
+          assert Context.exec(context, endless, timeout: rem(timeout, 4)) ==
+                   {:error, %ContextError{reason: :timeout}}
+
+          assert Context.eval(context, "1", %{}, timeout: 10_000) == {:ok, 1}
+        end
+      end
+
       test "what is printed comes before the answer", %{context: context} do
         output =
           capture_io(fn ->

@@ -182,6 +182,19 @@ defmodule Py.ConversionTest do
         do: assert_raise(ArgumentError, fn -> String.to_existing_atom(text) end)
   end
 
+  # In a BEAM of its own, whose table it may fill.
+  test "no way around erlang.atom fills the table of atoms" do
+    code = """
+    import erlang
+    [str.__new__(erlang.Atom, f"atom-{n}") for n in range(100_001)]
+    """
+
+    eval = {Py, :eval, [code, %{}, [timeout: :infinity]]}
+    assert {:ok, {:error, error}, _output} = Py.Child.run(eval)
+    assert %Py.ConversionError{reason: :atom_limit, path: [100_000]} = error
+    assert Exception.message(error) =~ "Python code has made 100000 atoms"
+  end
+
   test "Python makes atoms only through erlang.atom" do
     assert Py.eval("import erlang\nerlang.atom('ok')") == {:ok, :ok}
     assert Py.eval("import erlang\n(erlang.atom('ok'), 'ok')") == {:ok, {:ok, "ok"}}

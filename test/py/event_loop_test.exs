@@ -238,6 +238,8 @@ defmodule Py.EventLoopTest do
     test "are told when their context ends", %{context: context} do
       ref = start(context, "open")
       assert_receive {:waiting, "open"}, 20_000
+      # It says so a moment before. Whoever is served after that step finds it waiting.
+      assert Context.eval(context, "1") == {:ok, 1}
       assert Context.stop(context) == :ok
       assert_receive {:cancelled, "open"}, 20_000
       assert EventLoop.await(ref) == {:error, %ContextError{reason: :closed}}
@@ -248,6 +250,7 @@ defmodule Py.EventLoopTest do
     test "are all cancelled by an interrupt of their context", %{context: context} do
       refs = for n <- 1..3, do: start(context, n)
       for n <- 1..3, do: assert_receive({:waiting, ^n}, 20_000)
+      assert Context.eval(context, "1") == {:ok, 1}
       assert Context.interrupt(context) == :ok
       interrupted = {:error, %ContextError{reason: :interrupted}}
       assert for(ref <- refs, do: EventLoop.await(ref)) == List.duplicate(interrupted, 3)

@@ -165,7 +165,7 @@ impl Context {
 
     /// Interrupts the job of that id if it has begun and not ended.
     pub fn interrupt(self: &Arc<Self>, id: u64) {
-        if self.running() == id || self.waits.any() {
+        if self.has(id) {
             interrupt::start(self, id);
         }
     }

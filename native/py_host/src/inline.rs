@@ -90,6 +90,8 @@ impl Context {
     /// Runs a job here and now if its worker sleeps, and hands it back otherwise.
     pub fn run_inline(&self, job: BoxedJob) -> Result<(), BoxedJob> {
         let possible = cfg!(not(Py_3_14)) && self.mode.row().place == Place::OwnGil;
+        // Whose memory is counted, it is counted on the worker's thread.
+        let possible = possible && self.account.is_none();
         if !possible || self.seat.shared.load(Ordering::Relaxed) || !self.is_idle() {
             return Err(job);
         }

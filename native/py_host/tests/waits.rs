@@ -100,6 +100,32 @@ fn a_wait_that_never_begins_answers_the_jobs_it_has() {
 }
 
 #[test]
+fn an_interrupt_hits_a_job_on_its_way_into_a_wait_or_out_of_it() {
+    in_every_mode(|mode| {
+        let context = open(mode, 10);
+        for _ in 0..300 {
+            let (begun, begins) = mpsc::channel();
+            let (send, ended) = mpsc::channel();
+            let job = job(move |py: Attached<'_>, worker: &Worker| {
+                begun.send(()).unwrap();
+                let nested = || Arc::new(Nested::new());
+                while worker.wait(py, &nested(), Some(Instant::now()), || false).is_ok() {
+                    // The interrupter may have to attach.
+                    py.detached(|| {});
+                }
+                send.send(()).unwrap();
+            });
+            let id = job.id();
+            assert!(context.submit(job).is_ok());
+            begins.recv_timeout(SOON).unwrap();
+            context.interrupt(id);
+            ended.recv_timeout(SOON).unwrap();
+        }
+        close(&context);
+    });
+}
+
+#[test]
 fn a_wait_ends_when_its_job_is_interrupted_or_its_context_closes() {
     in_every_mode(|mode| {
         let context = open(mode, 10);

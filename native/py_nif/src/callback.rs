@@ -5,9 +5,9 @@
 //! `Py.Attendant` starts. Meanwhile the worker runs the requests that this process makes of it
 //! (`py_host::nested`).
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use py_host::{Attached, Nested, Object, Poller, Raised, Worker};
+use py_host::{guest, Attached, Nested, Object, Poller, Raised, Worker};
 use pyo3_ffi as ffi;
 use rustler::{Encoder, Resource, ResourceArc, Term};
 
@@ -43,7 +43,7 @@ enum Waiter {
     /// A worker, which runs jobs meanwhile.
     Worker(Arc<Nested>),
     /// Another thread, which does nothing else.
-    Thread(Condvar),
+    Thread(Arc<Nested>),
     /// An event loop, for a future of this number.
     Loop(Arc<Inbox>, u64),
 }
@@ -92,11 +92,10 @@ impl Callback {
         }
         *state = next;
         match &self.waiter {
-            Waiter::Worker(nested) => {
+            Waiter::Worker(nested) | Waiter::Thread(nested) => {
                 drop(state);
                 nested.wake();
             }
-            Waiter::Thread(changed) => changed.notify_all(),
             Waiter::Loop(inbox, number) => {
                 let answer = match std::mem::replace(&mut *state, State::Over) {
                     State::Answered(answer) => Some(answer),
@@ -184,9 +183,10 @@ pub fn ask<'py>(
     if converter.worker.is_inline() {
         return Err(interrupted(converter));
     }
+    let nested = Arc::new(Nested::new());
     let waiter = match current {
-        Some(_) => Waiter::Worker(Arc::new(Nested::new())),
-        None => Waiter::Thread(Condvar::new()),
+        Some(_) => Waiter::Worker(nested),
+        None => Waiter::Thread(nested),
     };
     let callback = Callback::new(converter, waiter);
     let call = call_term(converter, target, args)?;
@@ -288,12 +288,9 @@ fn wait<'py>(
             .worker
             .wait(converter.py, nested, None, || !callback.is_open())
             .map_err(|_interrupted| interrupted(converter)),
-        (_, Waiter::Thread(changed)) => {
-            converter.py.detached(|| {
-                let still_open = |state: &mut State| matches!(state, State::Open);
-                drop(changed.wait_while(callback.state(), still_open));
-            });
-            Ok(())
+        (_, Waiter::Thread(nested)) => {
+            guest::wait(converter.py, converter.worker, nested, None, || !callback.is_open())
+                .map_err(|_closed| end_of_thread(converter))
         }
         (_, Waiter::Worker(_) | Waiter::Loop(..)) => Ok(()),
     }
@@ -340,6 +337,14 @@ fn gone<'py>(converter: &Converter<'py>) -> Failure<'py> {
     });
     let facts = Tuple::of(facts.term()).expect("a tuple").iter().collect::<Vec<_>>();
     error(converter, &facts)
+}
+
+/// For a thread that Python code has started and whose context closes while it waits: it ends
+/// without a word, as the interpreter cannot end before.
+pub fn end_of_thread<'py>(converter: &Converter<'py>) -> Failure<'py> {
+    // SAFETY: attached; the type is static.
+    unsafe { ffi::PyErr_SetNone(ffi::PyExc_SystemExit) };
+    Raised::take(converter.py).into()
 }
 
 /// The exception of a wait that did not come to its end.

@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use py_host::{Attached, Nested, Object, Raised};
+use py_host::{guest, Attached, Nested, Object, Raised};
 use pyo3_ffi as ffi;
 use rustc_hash::FxHashSet;
 
@@ -111,14 +111,17 @@ pub unsafe extern "C" fn sleep(
         };
     };
     speak(py, |converter, current| {
+        let deadline = Instant::now().checked_add(time);
+        let nested = Arc::new(Nested::new());
         match current {
             Some(current) => {
-                let deadline = Instant::now().checked_add(time);
-                let nested = Arc::new(Nested::new());
                 let slept = current.worker.wait(py, &nested, deadline, || false);
                 slept.map_err(|_interrupted| callback::interrupted(converter))?;
             }
-            None => py.detached(|| std::thread::sleep(time)),
+            None => {
+                let slept = guest::wait(py, converter.worker, &nested, deadline, || false);
+                slept.map_err(|_closed| callback::end_of_thread(converter))?;
+            }
         }
         Ok(Object::none(converter.py))
     })

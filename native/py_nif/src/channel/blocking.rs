@@ -87,12 +87,10 @@ pub fn give_up(channel: &Channel, id: u64) {
 /// What is raised in code whose wait was ended from outside.
 fn interrupted<'py>(converter: &Converter<'py>, current: Option<&Current<'_>>) -> Failure<'py> {
     if current.is_some() {
-        return callback::interrupted(converter);
+        callback::interrupted(converter)
+    } else {
+        callback::end_of_thread(converter)
     }
-    // A thread that Python code has started, in a context that closes: it ends without a word.
-    // SAFETY: attached; the type is static.
-    unsafe { ffi::PyErr_SetNone(ffi::PyExc_SystemExit) };
-    Raised::take(converter.py).into()
 }
 
 /// `erlang.ChannelClosed`

@@ -1,6 +1,7 @@
 //! Atoms, strings and bytes.
 
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use py_host::{Attached, Lent, Object, Raised};
 use pyo3_ffi as ffi;
@@ -10,6 +11,10 @@ use super::{failed_in, refuse_in, refuse_out, Converter, In, Walk};
 use crate::atoms;
 use crate::failure::{Outcome, Unconvertible};
 use crate::object::LentRef;
+
+/// So many atoms may Python code make that the BEAM, whose table has room for ten times as many by
+/// default, does not know yet.
+const MOST_MADE: usize = 100_000;
 
 /// UTF-8 is text, anything else is bytes.
 pub fn binary_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
@@ -174,22 +179,32 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         Ok(self.binary(utf8(self.converter.py, object)?.as_bytes()))
     }
 
-    /// An `erlang.Atom`. The type itself limits how many of them there are, so this may create.
+    /// An `erlang.Atom`. Each interpreter limits how many it makes, but there may be any number
+    /// of interpreters, so the names that the BEAM does not know yet are counted for all of them.
     pub fn atom_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
+        static MADE: AtomicUsize = AtomicUsize::new(0);
         let text = utf8(self.converter.py, object)?;
-        if let Ok(atom) = Atom::from_str(self.env, text) {
+        if let Ok(atom) = Atom::existing_from_str(self.env, text) {
             return Ok(atom.encode(self.env));
+        }
+        if text.chars().count() > 255 {
+            return Err(refuse_out("atom", "an atom has at most 255 characters").into());
         }
         // Beyond Latin-1: see `atom_text`.
         let mut external = vec![131, 118];
         external.extend((text.len() as u16).to_be_bytes());
         external.extend(text.as_bytes());
+        if let Some((atom, _)) = self.env.binary_to_term(&external) {
+            return Ok(atom);
+        }
+        if MADE.fetch_add(1, Ordering::Relaxed) >= MOST_MADE {
+            MADE.fetch_sub(1, Ordering::Relaxed);
+            let message = format!("Python code has made {MOST_MADE} atoms, which is the limit");
+            return Err(refuse_out("atom_limit", message).into());
+        }
         // SAFETY: this is well-formed: a length of at most 4 * 255 and that many bytes of UTF-8.
-        let made = (text.chars().count() <= 255)
-            .then(|| unsafe { self.env.binary_to_term_trusted(&external) })
-            .flatten();
-        let (atom, _) =
-            made.ok_or_else(|| refuse_out("atom", "an atom has at most 255 characters"))?;
+        let made = unsafe { self.env.binary_to_term_trusted(&external) };
+        let (atom, _) = made.ok_or_else(|| refuse_out("atom", "this is no name of an atom"))?;
         Ok(atom)
     }
 
