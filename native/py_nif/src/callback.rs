@@ -48,10 +48,10 @@ enum Waiter {
     Loop(Arc<Inbox>, u64),
 }
 
-/// The answers that an event loop has not taken yet.
+/// What an event loop waits with, and the answers that it has not taken yet.
 pub struct Inbox {
+    pub poller: Arc<Poller>,
     answers: Mutex<Vec<(u64, Option<Answer>)>>,
-    poller: Arc<Poller>,
 }
 
 enum State {
@@ -130,8 +130,8 @@ impl Callback {
 }
 
 impl Inbox {
-    pub fn new(poller: &Arc<Poller>) -> Inbox {
-        Inbox { answers: Mutex::default(), poller: Arc::clone(poller) }
+    pub fn new(poller: Poller) -> Inbox {
+        Inbox { poller: Arc::new(poller), answers: Mutex::default() }
     }
 
     fn answers(&self) -> MutexGuard<'_, Vec<(u64, Option<Answer>)>> {

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use py_host::{Attached, Object};
 use pyo3_ffi as ffi;
 
 type Fast = ffi::PyCFunctionFastWithKeywords;
@@ -15,6 +16,22 @@ pub const fn fast(name: &'static CStr, function: Fast) -> ffi::PyMethodDef {
         ml_meth: ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: function },
         ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
         ml_doc: ptr::null(),
+    }
+}
+
+/// Two positional arguments; `None` with an exception set if there are not as many.
+///
+/// # Safety
+/// Attached; `arguments` is a live tuple that outlives the result.
+pub unsafe fn two<'py>(arguments: *mut ffi::PyObject, format: &CStr) -> Option<[Object<'py>; 2]> {
+    let (mut one, mut other) = (ptr::null_mut::<ffi::PyObject>(), ptr::null_mut::<ffi::PyObject>());
+    // SAFETY: the caller's promise; the format asks for two objects.
+    unsafe {
+        if ffi::PyArg_ParseTuple(arguments, format.as_ptr(), &mut one, &mut other) == 0 {
+            return None;
+        }
+        let py = Attached::assume();
+        Some([Object::from_borrowed(py, one), Object::from_borrowed(py, other)])
     }
 }
 
@@ -80,8 +97,19 @@ pub unsafe fn required<const N: usize>(
 /// When so many seconds are over; `None` inside is never. `None` outside: an exception is set.
 ///
 /// # Safety
+/// As for `timeout`.
+pub unsafe fn deadline(seconds: *mut ffi::PyObject) -> Option<Option<Instant>> {
+    // SAFETY: the caller's promise.
+    let time = unsafe { timeout(seconds) }?;
+    // What no clock can hold is for ever.
+    Some(time.and_then(|time| Instant::now().checked_add(time)))
+}
+
+/// So many seconds; `None` inside is for ever. `None` outside: an exception is set.
+///
+/// # Safety
 /// Attached; the argument is null or alive.
-pub unsafe fn deadline(timeout: *mut ffi::PyObject) -> Option<Option<Instant>> {
+pub unsafe fn timeout(timeout: *mut ffi::PyObject) -> Option<Option<Duration>> {
     // SAFETY: the caller's promise; -1 may mean an exception.
     unsafe {
         if timeout.is_null() || timeout == ffi::Py_None() {
@@ -91,9 +119,8 @@ pub unsafe fn deadline(timeout: *mut ffi::PyObject) -> Option<Option<Instant>> {
         if seconds == -1.0 && !ffi::PyErr_Occurred().is_null() {
             return None;
         }
-        // What no clock can hold is for ever.
-        let time = Duration::try_from_secs_f64(seconds.max(0.0)).ok();
-        Some(time.and_then(|time| Instant::now().checked_add(time)))
+        // Negative is at once, and what no clock can hold is for ever.
+        Some(Duration::try_from_secs_f64(seconds.max(0.0)).ok())
     }
 }
 

@@ -13,7 +13,7 @@ use pyo3_ffi as ffi;
 use rustler::ResourceArc;
 
 use super::arguments::{deadline, fast, optional, required};
-use super::{heap_type, method, slot, talk, Methods};
+use super::{instance, method, methods, refuse_new, slot, talk, Methods};
 use crate::channel::blocking::{self, closed, timed_out};
 use crate::channel::{Channel, Kind, Message, Sent, Taken};
 use crate::convert::{self, Converter};
@@ -22,12 +22,8 @@ use crate::terms::Caller;
 
 type Answer<'py> = Outcome<'py, Object<'py>>;
 
-/// An instance. The box is freed with it.
-#[repr(C)]
-struct Instance {
-    head: ffi::PyObject,
-    channel: *mut ResourceArc<Channel>,
-}
+/// What an instance holds.
+type Held = ResourceArc<Channel>;
 
 static METHODS: Methods<11> = Methods([
     fast(c"receive", receive),
@@ -47,18 +43,17 @@ static METHODS: Methods<11> = Methods([
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
     let slots = [
-        slot(ffi::Py_tp_new, super::refuse_new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
         slot(ffi::Py_tp_hash, hash as *mut c_void),
         slot(ffi::Py_tp_richcompare, compare as *mut c_void),
         slot(ffi::Py_tp_iter, iter as *mut c_void),
         slot(ffi::Py_tp_iternext, next as *mut c_void),
-        slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
-        slot(0, ptr::null_mut()),
+        methods(&METHODS),
     ];
-    let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE;
-    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
-    unsafe { heap_type::<Instance, 8>(module, c"_erlang.Channel", flags, slots) }
+    // SAFETY: the caller's promise; the slots are for instances with a `Held`.
+    unsafe {
+        let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE;
+        instance::make_type::<Held>(module, c"_erlang.Channel", flags, refuse_new, &slots)
+    }
 }
 
 /// An `erlang.channel.Channel`.
@@ -67,14 +62,8 @@ pub fn new<'py>(
     channel: ResourceArc<Channel>,
 ) -> Result<Object<'py>, Raised<'py>> {
     let kind = converter.local.channel_type(converter.py)?;
-    // SAFETY: that class derives from ours and adds nothing to its instances, so they have our
-    // layout; the field is filled before anybody sees it.
-    unsafe {
-        let made = ffi::PyType_GenericAlloc(kind.as_ptr().cast(), 0);
-        let made = Object::from_owned(converter.py, made)?;
-        (*made.as_ptr().cast::<Instance>()).channel = Box::into_raw(Box::new(channel));
-        Ok(made)
-    }
+    // SAFETY: attached, and that class derives from our type.
+    unsafe { Object::from_owned(converter.py, instance::make(kind.as_ptr().cast(), channel)) }
 }
 
 /// `channel_new(bytes, max_size or None)`: it closes with the context.
@@ -107,21 +96,8 @@ pub unsafe extern "C" fn make(
 /// # Safety
 /// `object` is an instance of our type or a subclass, and outlives the reference.
 pub unsafe fn channel<'o>(object: *mut ffi::PyObject) -> &'o ResourceArc<Channel> {
-    // SAFETY: the caller's promise; the field is filled for as long as the object lives.
-    unsafe { &*(*object.cast::<Instance>()).channel }
-}
-
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython frees an object once, and a heap type's instance holds a reference to it.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        let channel = (*object.cast::<Instance>()).channel;
-        if !channel.is_null() {
-            drop(Box::from_raw(channel));
-        }
-        (*kind).tp_free.expect("every type has one")(object.cast());
-        ffi::Py_DECREF(kind.cast());
-    }
+    // SAFETY: the caller's promise.
+    unsafe { instance::value(object) }
 }
 
 unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {

@@ -2,10 +2,8 @@
 //! protocol sees it.
 
 use std::ffi::{c_void, CStr};
-use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use py_host::reactor::address::{Address, Name};
 use py_host::reactor::connection::Refused;
@@ -13,14 +11,10 @@ use py_host::reactor::{blocks, posix, Connection, Phase};
 use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
 
-use super::{heap_type, method, raise, raise_as, slot, Methods};
+use super::{give, instance, method, methods, raise, raise_as, slot, Methods};
 
-/// An instance. `connection` is an `Arc` in the raw, null until there is one.
-#[repr(C)]
-struct Instance {
-    head: ffi::PyObject,
-    connection: AtomicPtr<Connection>,
-}
+/// What an instance holds, as soon as there is one.
+type Bound = OnceLock<Arc<Connection>>;
 
 static METHODS: Methods<6> = Methods([
     method(c"write", write, ffi::METH_O),
@@ -61,17 +55,12 @@ const fn getter(name: &'static CStr, get: ffi::getter) -> ffi::PyGetSetDef {
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let slots = [
-        slot(ffi::Py_tp_new, new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
-        slot(ffi::Py_tp_getset, (&raw const GETTERS).cast_mut().cast()),
-        slot(0, ptr::null_mut()),
-    ];
-    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
+    let slots =
+        [methods(&METHODS), slot(ffi::Py_tp_getset, (&raw const GETTERS).cast_mut().cast())];
+    // SAFETY: the caller's promise; `new` and the slots are for instances with a `Bound`.
     unsafe {
         let flags = ffi::Py_TPFLAGS_DEFAULT | ffi::Py_TPFLAGS_BASETYPE;
-        heap_type::<Instance, 5>(module, c"_erlang.Connection", flags, slots)
+        instance::make_type::<Bound>(module, c"_erlang.Connection", flags, new, &slots)
     }
 }
 
@@ -81,7 +70,8 @@ pub fn bind<'py>(
     object: &Object<'py>,
     connection: &Arc<Connection>,
 ) -> Result<(), Raised<'py>> {
-    // SAFETY: two live types; an instance of ours or of a class derived from it has our layout.
+    // SAFETY: attached, with two live types; an instance of a class derived from ours is one of
+    // ours. The formats take one object.
     unsafe {
         let own = ffi::Py_TYPE(object.as_ptr());
         if ffi::PyType_IsSubtype(own, kind.as_ptr().cast()) == 0 {
@@ -89,12 +79,7 @@ pub fn bind<'py>(
             ffi::PyErr_Format(ffi::PyExc_TypeError, format.as_ptr(), object.as_ptr());
             return Err(Raised::take(kind.py()));
         }
-        let raw = Arc::into_raw(Arc::clone(connection)).cast_mut();
-        let place = &(*object.as_ptr().cast::<Instance>()).connection;
-        let bound =
-            place.compare_exchange(ptr::null_mut(), raw, Ordering::AcqRel, Ordering::Acquire);
-        if bound.is_err() {
-            drop(Arc::from_raw(raw));
+        if instance::value::<Bound>(object.as_ptr()).set(Arc::clone(connection)).is_err() {
             let format = c"a protocol factory makes a new instance for every connection, and %R \
                            has one already";
             ffi::PyErr_Format(ffi::PyExc_ValueError, format.as_ptr(), object.as_ptr());
@@ -109,42 +94,24 @@ unsafe extern "C" fn new(
     _args: *mut ffi::PyObject,
     _kwargs: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached with our type or one derived from it. All zero is an
-    // instance without a connection.
-    unsafe { ffi::PyType_GenericAlloc(kind, 0) }
-}
-
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython frees an object once, and a heap type's instance holds a reference to it.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        let raw = (*object.cast::<Instance>()).connection.load(Ordering::Acquire);
-        if !raw.is_null() {
-            drop(Arc::from_raw(raw.cast_const()));
-        }
-        (*kind).tp_free.expect("every type has one")(object.cast());
-        ffi::Py_DECREF(kind.cast());
-    }
+    // SAFETY: CPython calls us attached with our type or one derived from it.
+    unsafe { instance::make(kind, Bound::new()) }
 }
 
 /// The connection of an object, lent for as long as the object is.
 ///
 /// # Safety
 /// Attached, with an instance of ours that outlives the answer.
-unsafe fn connection(object: *mut ffi::PyObject) -> Option<ManuallyDrop<Arc<Connection>>> {
-    // SAFETY: the caller's promise. The instance has a count of its own, which this one takes the
-    // place of and does not give back.
-    unsafe {
-        let raw = (*object.cast::<Instance>()).connection.load(Ordering::Acquire);
-        (!raw.is_null()).then(|| ManuallyDrop::new(Arc::from_raw(raw.cast_const())))
-    }
+unsafe fn connection<'o>(object: *mut ffi::PyObject) -> Option<&'o Arc<Connection>> {
+    // SAFETY: the caller's promise.
+    unsafe { instance::value::<Bound>(object) }.get()
 }
 
 /// The same, or an exception.
 ///
 /// # Safety
 /// As above.
-unsafe fn connected(object: *mut ffi::PyObject) -> Option<ManuallyDrop<Arc<Connection>>> {
+unsafe fn connected<'o>(object: *mut ffi::PyObject) -> Option<&'o Arc<Connection>> {
     // SAFETY: the caller's promise.
     unsafe {
         let found = connection(object);
@@ -273,14 +240,8 @@ unsafe extern "C" fn peer(object: *mut ffi::PyObject, _closure: *mut c_void) -> 
     // SAFETY: CPython calls us attached, with an instance of ours.
     unsafe {
         let peer = connection(object).and_then(|connection| connection.peer());
-        match peer.map(|peer| named(Attached::assume(), &peer)) {
-            Some(Ok(name)) => name.into_ptr(),
-            Some(Err(raised)) => {
-                raised.restore();
-                ptr::null_mut()
-            }
-            None => Object::none(Attached::assume()).into_ptr(),
-        }
+        let py = Attached::assume();
+        give(peer.map_or(Ok(Object::none(py)), |peer| named(py, &peer)))
     }
 }
 

@@ -7,6 +7,7 @@ mod arguments;
 pub mod buffer;
 pub mod channel;
 pub mod connection;
+mod instance;
 pub mod opaque;
 mod poller;
 mod print;
@@ -17,7 +18,7 @@ pub mod talk;
 mod wakeups;
 
 use std::cell::Cell;
-use std::ffi::{c_char, c_int, c_ulong, c_void, CStr};
+use std::ffi::{c_char, c_int, c_void, CStr};
 use std::{io, ptr};
 
 use py_host::{Attached, Mode, Object, Raised};
@@ -195,7 +196,7 @@ const END: ffi::PyModuleDef_Slot = ffi::PyModuleDef_Slot { slot: 0, value: ptr::
 
 /// Puts the types into a new module.
 unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
-    let pickled = || slot(ffi::Py_tp_methods, (&raw const opaque::PICKLED).cast_mut().cast());
+    let pickled = || methods(&opaque::PICKLED);
     let called = slot(ffi::Py_tp_call, talk::call_fun as *mut c_void);
     for (name, full_name, special) in [
         (c"Pid", c"erlang.Pid", pickled()),
@@ -227,31 +228,12 @@ unsafe extern "C" fn exec(module: *mut ffi::PyObject) -> c_int {
     }
 }
 
-/// A new type of this interpreter, with instances that are laid out as `T`.
-///
-/// # Safety
-/// Attached; `module` is the module that the type is for, `T` begins with a `PyObject`, and the
-/// slots fit it. The last one is all zero.
-pub unsafe fn heap_type<T, const N: usize>(
-    module: *mut ffi::PyObject,
-    name: &'static CStr,
-    flags: c_ulong,
-    mut slots: [ffi::PyType_Slot; N],
-) -> *mut ffi::PyObject {
-    let mut spec = ffi::PyType_Spec {
-        name: name.as_ptr(),
-        basicsize: size_of::<T>() as c_int,
-        itemsize: 0,
-        flags: flags as u32,
-        slots: slots.as_mut_ptr(),
-    };
-    // SAFETY: the spec and its slots outlive the call, which copies what it needs; the name is
-    // static.
-    unsafe { ffi::PyType_FromModuleAndSpec(module, &mut spec, ptr::null_mut()) }
+fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
+    ffi::PyType_Slot { slot, pfunc }
 }
 
-pub fn slot(slot: c_int, pfunc: *mut c_void) -> ffi::PyType_Slot {
-    ffi::PyType_Slot { slot, pfunc }
+fn methods<const N: usize>(methods: &'static Methods<N>) -> ffi::PyType_Slot {
+    slot(ffi::Py_tp_methods, (&raw const *methods).cast_mut().cast())
 }
 
 /// # Safety
@@ -297,6 +279,32 @@ unsafe extern "C" fn refuse_new(
     }
 }
 
+/// What a function gives Python: a new reference, or null with the exception set.
+fn give(result: Result<Object<'_>, Raised<'_>>) -> *mut ffi::PyObject {
+    match result {
+        Ok(object) => object.into_ptr(),
+        Err(raised) => {
+            raised.restore();
+            ptr::null_mut()
+        }
+    }
+}
+
+/// A list of what comes one by one.
+fn list<'py>(
+    py: Attached<'py>,
+    items: impl ExactSizeIterator<Item = Result<Object<'py>, Raised<'py>>>,
+) -> Result<Object<'py>, Raised<'py>> {
+    // SAFETY: attached; the list takes the items, and is freed with those it has when one fails.
+    unsafe {
+        let list = Object::from_owned(py, ffi::PyList_New(items.len() as ffi::Py_ssize_t))?;
+        for (index, item) in items.enumerate() {
+            ffi::PyList_SET_ITEM(list.as_ptr(), index as ffi::Py_ssize_t, item?.into_ptr());
+        }
+        Ok(list)
+    }
+}
+
 /// `OSError(errno, text)`, which makes itself the subclass that it should be.
 pub fn raise(py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
     raise_as(py, error.raw_os_error().unwrap_or(0), &error.to_string())
@@ -304,11 +312,7 @@ pub fn raise(py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
 
 /// The same in words of our own.
 fn raise_as(py: Attached<'_>, code: c_int, text: &str) -> *mut ffi::PyObject {
-    match os_error(py, code, text) {
-        Ok(exception) => Raised::new(exception).restore(),
-        Err(raised) => raised.restore(),
-    }
-    ptr::null_mut()
+    give(os_error(py, code, text).and_then(|exception| Err(Raised::new(exception))))
 }
 
 /// Made here, because before Python 3.12 `except` looks at the type that was set, and that is to

@@ -5,21 +5,13 @@ use std::ptr;
 
 use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
-use rustler::sys::{enif_alloc_env, enif_free_env, enif_make_copy, ErlNifEnv, ErlNifTerm};
-use rustler::{Env, Term};
+use rustler::Term;
 
-use super::{heap_type, method, slot, talk, Methods};
+use super::{give, instance, method, refuse_new, slot, talk, Methods};
+use crate::reply::Answer;
 
-/// An instance. The environment is its own and holds nothing but the term.
-#[repr(C)]
-struct Opaque {
-    head: ffi::PyObject,
-    env: *mut ErlNifEnv,
-    term: ErlNifTerm,
-}
-
-/// A type whose instances hold a term and can do one more thing. Null with an exception set if
-/// that fails.
+/// A type whose instances hold a term, in an environment of its own, and can do one more thing.
+/// Null with an exception set if that fails.
 ///
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
@@ -29,29 +21,24 @@ pub unsafe fn make_type(
     special: ffi::PyType_Slot,
 ) -> *mut ffi::PyObject {
     let slots = [
-        slot(ffi::Py_tp_new, super::refuse_new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
         slot(ffi::Py_tp_hash, hash as *mut c_void),
         slot(ffi::Py_tp_repr, repr as *mut c_void),
         slot(ffi::Py_tp_richcompare, compare as *mut c_void),
         special,
-        slot(0, ptr::null_mut()),
     ];
-    // SAFETY: the caller's promise, and an instance is laid out as `Opaque`.
-    unsafe { heap_type::<Opaque, 7>(module, name, ffi::Py_TPFLAGS_DEFAULT, slots) }
+    // SAFETY: the caller's promise; the slots are for instances with an `Answer`.
+    unsafe {
+        let flags = ffi::Py_TPFLAGS_DEFAULT;
+        instance::make_type::<Answer>(module, name, flags, refuse_new, &slots)
+    }
 }
 
 /// A new instance of `kind`, one of the types above, that holds a copy of `term`.
 pub fn new<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Raised<'py>> {
-    // SAFETY: `kind` is one of our types, so the instance has our layout, and both fields are
-    // filled before anybody sees it.
+    // SAFETY: attached, and `kind` is one of our types.
     unsafe {
-        let made =
-            Object::from_owned(kind.py(), ffi::PyType_GenericAlloc(kind.as_ptr().cast(), 0))?;
-        let opaque = made.as_ptr().cast::<Opaque>();
-        (*opaque).env = enif_alloc_env();
-        (*opaque).term = enif_make_copy((*opaque).env, term.as_c_arg());
-        Ok(made)
+        let made = instance::make(kind.as_ptr().cast(), Answer::of(term));
+        Object::from_owned(kind.py(), made)
     }
 }
 
@@ -60,25 +47,8 @@ pub fn new<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Raise
 /// # Safety
 /// `object` is an instance of one of the types above and outlives the term.
 pub unsafe fn term<'a>(object: *mut ffi::PyObject) -> Term<'a> {
-    let opaque = object.cast::<Opaque>();
-    // SAFETY: the caller's promise; the environment lives as long as the object.
-    unsafe {
-        let env = Env::new(&*opaque, (*opaque).env);
-        Term::new(env, (*opaque).term)
-    }
-}
-
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython frees an object once, and a heap type's instance holds a reference to it.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        let env = (*object.cast::<Opaque>()).env;
-        if !env.is_null() {
-            enif_free_env(env);
-        }
-        (*kind).tp_free.expect("every type has one")(object.cast());
-        ffi::Py_DECREF(kind.cast());
-    }
+    // SAFETY: the caller's promise.
+    unsafe { instance::value::<Answer>(object) }.term()
 }
 
 unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {
@@ -105,20 +75,12 @@ unsafe extern "C" fn reduce(
     // and makes references of its own.
     unsafe {
         let py = Attached::assume();
-        let bytes = talk::to_binary(ptr::null_mut(), object);
-        if bytes.is_null() {
-            return ptr::null_mut();
-        }
-        let restore = Object::import(py, c"erlang._terms").and_then(|terms| terms.attr(c"restore"));
-        let made = match restore {
-            Ok(restore) => ffi::Py_BuildValue(c"O(O)".as_ptr(), restore.as_ptr(), bytes),
-            Err(raised) => {
-                raised.restore();
-                ptr::null_mut()
-            }
-        };
-        ffi::Py_DECREF(bytes);
-        made
+        let bytes = Object::from_owned(py, talk::to_binary(ptr::null_mut(), object));
+        give(bytes.and_then(|bytes| {
+            let restore = Object::import(py, c"erlang._terms")?.attr(c"restore")?;
+            let made = ffi::Py_BuildValue(c"O(O)".as_ptr(), restore.as_ptr(), bytes.as_ptr());
+            Object::from_owned(py, made)
+        }))
     }
 }
 

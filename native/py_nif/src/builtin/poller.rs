@@ -1,27 +1,21 @@
 //! `_erlang.Poller`: what the selector of `erlang.ErlangEventLoop` waits with.
 
-use std::ffi::{c_int, c_long, c_ulonglong, c_void};
+use std::ffi::{c_int, c_long, c_ulonglong};
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use py_host::poller::{Failed, Interest, Ready};
 use py_host::{Attached, Object, Poller, Raised};
 use pyo3_ffi as ffi;
 
-use super::{heap_type, method, raise, slot, talk, Methods};
+use super::{arguments, give, instance, list, method, methods, raise, talk, Methods};
 use crate::callback::{self, Inbox};
 use crate::current;
 
-/// An instance. Both are `Arc`s in the raw, null once closed.
-#[repr(C)]
-struct Instance {
-    head: ffi::PyObject,
-    poller: *const Poller,
-    inbox: *const Inbox,
-}
+/// What an instance holds; nothing once it is closed.
+type Open = Mutex<Option<Arc<Inbox>>>;
 
 /// The events of Python's `selectors`.
 const READ: c_int = 1;
@@ -44,14 +38,11 @@ static METHODS: Methods<11> = Methods([
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let slots = [
-        slot(ffi::Py_tp_new, new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
-        slot(0, ptr::null_mut()),
-    ];
-    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
-    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Poller", ffi::Py_TPFLAGS_DEFAULT, slots) }
+    // SAFETY: the caller's promise; `new` and the methods are for instances with an `Open`.
+    unsafe {
+        let (name, flags) = (c"_erlang.Poller", ffi::Py_TPFLAGS_DEFAULT);
+        instance::make_type::<Open>(module, name, flags, new, &[methods(&METHODS)])
+    }
 }
 
 unsafe extern "C" fn new(
@@ -59,74 +50,28 @@ unsafe extern "C" fn new(
     _args: *mut ffi::PyObject,
     _kwargs: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached with our type; the field is filled before anybody sees it.
+    // SAFETY: CPython calls us attached with our type.
     unsafe {
-        let py = Attached::assume();
         match Poller::new() {
-            Ok(poller) => {
-                let made = ffi::PyType_GenericAlloc(kind, 0);
-                if !made.is_null() {
-                    let (instance, poller) = (made.cast::<Instance>(), Arc::new(poller));
-                    (*instance).inbox = Arc::into_raw(Arc::new(Inbox::new(&poller)));
-                    (*instance).poller = Arc::into_raw(poller);
-                }
-                made
-            }
-            Err(error) => raise(py, &error),
+            Ok(poller) => instance::make(kind, Open::new(Some(Arc::new(Inbox::new(poller))))),
+            Err(error) => raise(Attached::assume(), &error),
         }
     }
 }
 
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython frees an object once, and a heap type's instance holds a reference to it.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        release(object);
-        (*kind).tp_free.expect("every type has one")(object.cast());
-        ffi::Py_DECREF(kind.cast());
-    }
-}
-
+/// The poller and the inbox, also for a wait during which another thread closes the instance.
+///
 /// # Safety
-/// Attached, with an instance of ours.
-unsafe fn release(object: *mut ffi::PyObject) {
-    // SAFETY: the caller's promise; the pointer is ours to give back, once.
-    unsafe {
-        let poller = ptr::replace(&raw mut (*object.cast::<Instance>()).poller, ptr::null());
-        let inbox = ptr::replace(&raw mut (*object.cast::<Instance>()).inbox, ptr::null());
-        if !poller.is_null() {
-            drop(Arc::from_raw(poller));
-        }
-        if !inbox.is_null() {
-            drop(Arc::from_raw(inbox));
-        }
-    }
-}
-
-/// # Safety
-/// Attached, with an instance of ours. Null in the answer means that an exception is set.
-unsafe fn poller(object: *mut ffi::PyObject) -> Option<Arc<Poller>> {
-    // SAFETY: the caller's promise; the instance keeps one count, and we take another.
-    unsafe {
-        let poller = (*object.cast::<Instance>()).poller;
-        if poller.is_null() {
-            ffi::PyErr_SetString(ffi::PyExc_ValueError, c"this poller is closed".as_ptr());
-            return None;
-        }
-        Arc::increment_strong_count(poller);
-        Some(Arc::from_raw(poller))
-    }
-}
-
-/// # Safety
-/// As for `poller`.
+/// Attached, with an instance of ours. `None` means that an exception is set.
 unsafe fn inbox(object: *mut ffi::PyObject) -> Option<Arc<Inbox>> {
-    // SAFETY: as there; the two are there for the same time.
+    // SAFETY: the caller's promise, and the type is static.
     unsafe {
-        poller(object)?;
-        let inbox = (*object.cast::<Instance>()).inbox;
-        Arc::increment_strong_count(inbox);
-        Some(Arc::from_raw(inbox))
+        let open = instance::value::<Open>(object);
+        let inbox = open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if inbox.is_none() {
+            ffi::PyErr_SetString(ffi::PyExc_ValueError, c"this poller is closed".as_ptr());
+        }
+        inbox
     }
 }
 
@@ -160,8 +105,8 @@ unsafe fn with_interest(
             return ptr::null_mut();
         }
         let interest = Interest { read: events & READ != 0, write: events & WRITE != 0 };
-        let Some(poller) = poller(object) else { return ptr::null_mut() };
-        done(work(&poller, fd, interest))
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
+        done(work(&inbox.poller, fd, interest))
     }
 }
 
@@ -175,8 +120,8 @@ unsafe extern "C" fn unregister(
         if fd == -1 && !ffi::PyErr_Occurred().is_null() {
             return ptr::null_mut();
         }
-        let Some(poller) = poller(object) else { return ptr::null_mut() };
-        done(poller.delete(fd as RawFd))
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
+        done(inbox.poller.delete(fd as RawFd))
     }
 }
 
@@ -188,30 +133,15 @@ unsafe extern "C" fn select(
     // SAFETY: CPython calls us attached, with an instance of ours and a live argument.
     unsafe {
         let py = Attached::assume();
-        let timeout = if timeout == ffi::Py_None() {
-            None
-        } else {
-            let seconds = ffi::PyFloat_AsDouble(timeout);
-            if seconds == -1.0 && !ffi::PyErr_Occurred().is_null() {
-                return ptr::null_mut();
-            }
-            // Negative is at once, and what no clock can hold is for ever.
-            Duration::try_from_secs_f64(seconds.max(0.0)).ok()
-        };
-        let Some(poller) = poller(object) else { return ptr::null_mut() };
+        let Some(timeout) = arguments::timeout(timeout) else { return ptr::null_mut() };
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
         let mut ready = Ready::new();
         let waited = match current::here() {
-            Some(current) => current.worker.poll(py, &poller, timeout, &mut ready),
-            None => py.detached(|| poller.wait(timeout, &mut ready)).map_err(Failed::from),
+            Some(current) => current.worker.poll(py, &inbox.poller, timeout, &mut ready),
+            None => py.detached(|| inbox.poller.wait(timeout, &mut ready)).map_err(Failed::from),
         };
         match waited {
-            Ok(()) => match list(py, &ready) {
-                Ok(list) => list.into_ptr(),
-                Err(raised) => {
-                    raised.restore();
-                    ptr::null_mut()
-                }
-            },
+            Ok(()) => give(list(py, ready.iter().map(|(fd, interest)| pair(py, *fd, *interest)))),
             Err(Failed::System(error)) => raise(py, &error),
             Err(Failed::Interrupted) => {
                 if let Some(current) = current::here() {
@@ -229,8 +159,8 @@ unsafe extern "C" fn wake(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with an instance of ours.
     unsafe {
-        let Some(poller) = poller(object) else { return ptr::null_mut() };
-        poller.wake();
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
+        inbox.poller.wake();
         Object::none(Attached::assume()).into_ptr()
     }
 }
@@ -271,14 +201,11 @@ unsafe extern "C" fn answers(
     object: *mut ffi::PyObject,
     _none: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached, with an instance of ours; the list takes references of
-    // its own to the tuples.
+    // SAFETY: CPython calls us attached, with an instance of ours.
     unsafe {
-        let py = Attached::assume();
         let Some(inbox) = inbox(object) else { return ptr::null_mut() };
-        talk::speak(py, |converter, _current| {
-            let list = Object::from_owned(converter.py, ffi::PyList_New(0))?;
-            for (number, outcome) in inbox.take(converter) {
+        talk::speak(Attached::assume(), |converter, _current| {
+            let answers = inbox.take(converter).into_iter().map(|(number, outcome)| {
                 let none = Object::none(converter.py);
                 let (exception, value) = match outcome {
                     Ok(value) => (none, value),
@@ -286,12 +213,9 @@ unsafe extern "C" fn answers(
                 };
                 let number = ffi::PyLong_FromUnsignedLongLong(number);
                 let number = Object::from_owned(converter.py, number)?;
-                let answer = Object::tuple(converter.py, [number, exception, value])?;
-                if ffi::PyList_Append(list.as_ptr(), answer.as_ptr()) < 0 {
-                    return Err(Raised::take(converter.py).into());
-                }
-            }
-            Ok(list)
+                Object::tuple(converter.py, [number, exception, value])
+            });
+            Ok(list(converter.py, answers)?)
         })
     }
 }
@@ -302,8 +226,8 @@ unsafe extern "C" fn fileno(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with an instance of ours.
     unsafe {
-        let Some(poller) = poller(object) else { return ptr::null_mut() };
-        ffi::PyLong_FromLong(poller.fd().into())
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
+        ffi::PyLong_FromLong(inbox.poller.fd().into())
     }
 }
 
@@ -314,8 +238,8 @@ unsafe extern "C" fn address(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with an instance of ours.
     unsafe {
-        let Some(poller) = poller(object) else { return ptr::null_mut() };
-        ffi::PyLong_FromSize_t(poller.address())
+        let Some(inbox) = inbox(object) else { return ptr::null_mut() };
+        ffi::PyLong_FromSize_t(inbox.poller.address())
     }
 }
 
@@ -325,24 +249,18 @@ unsafe extern "C" fn close(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with an instance of ours.
     unsafe {
-        release(object);
+        let open = instance::value::<Open>(object);
+        let inbox = open.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(inbox);
         Object::none(Attached::assume()).into_ptr()
     }
 }
 
-fn list<'py>(py: Attached<'py>, ready: &Ready) -> Result<Object<'py>, Raised<'py>> {
-    // SAFETY: attached; the list takes the tuples, and is freed with those it has when one fails.
-    unsafe {
-        let list = Object::from_owned(py, ffi::PyList_New(ready.len() as ffi::Py_ssize_t))?;
-        for (index, (fd, interest)) in ready.iter().enumerate() {
-            let read = if interest.read { READ } else { 0 };
-            let write = if interest.write { WRITE } else { 0 };
-            let pair = ffi::Py_BuildValue(c"(ii)".as_ptr(), *fd, read | write);
-            let pair = Object::from_owned(py, pair)?;
-            ffi::PyList_SET_ITEM(list.as_ptr(), index as ffi::Py_ssize_t, pair.into_ptr());
-        }
-        Ok(list)
-    }
+fn pair<'py>(py: Attached<'py>, fd: RawFd, interest: Interest) -> Result<Object<'py>, Raised<'py>> {
+    let read = if interest.read { READ } else { 0 };
+    let write = if interest.write { WRITE } else { 0 };
+    // SAFETY: attached; the format takes two ints.
+    unsafe { Object::from_owned(py, ffi::Py_BuildValue(c"(ii)".as_ptr(), fd, read | write)) }
 }
 
 /// # Safety

@@ -3,27 +3,31 @@
 //! The context variable `erlang._request.REQUEST` has the promise while code of its task runs, and
 //! of the tasks that this starts. So what they say is said for the right request.
 
-use std::ffi::{c_int, c_void};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
 use rustler::Atom;
 
-use super::{heap_type, method, slot, talk, Methods};
+use super::{instance, method, methods, refuse_new, talk, Methods};
 use crate::atoms;
 use crate::convert::Converter;
 use crate::local::Local;
 use crate::reply::Ticket;
 use crate::request::Request;
 
-/// An instance. `request` is a `Box` in the raw, null once it is answered, and `ticket` an `Arc`.
-#[repr(C)]
-struct Instance {
-    head: ffi::PyObject,
-    request: *mut Request,
-    ticket: *const Ticket,
+/// What an instance holds; no request once that is answered. One that is dropped unanswered says
+/// that its context has closed.
+struct Promise {
+    request: Mutex<Option<Box<Request>>>,
+    ticket: Arc<Ticket>,
+}
+
+impl Promise {
+    fn request(&self) -> MutexGuard<'_, Option<Box<Request>>> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Tells promises apart while they live.
@@ -41,14 +45,11 @@ static METHODS: Methods<5> = Methods([
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let slots = [
-        slot(ffi::Py_tp_new, super::refuse_new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
-        slot(0, ptr::null_mut()),
-    ];
-    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
-    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Promise", ffi::Py_TPFLAGS_DEFAULT, slots) }
+    // SAFETY: the caller's promise; the methods are for instances with a `Promise`.
+    unsafe {
+        let (name, flags) = (c"_erlang.Promise", ffi::Py_TPFLAGS_DEFAULT);
+        instance::make_type::<Promise>(module, name, flags, refuse_new, &[methods(&METHODS)])
+    }
 }
 
 /// The promise to answer a request.
@@ -56,37 +57,24 @@ pub fn new<'py>(
     converter: &Converter<'py>,
     request: Box<Request>,
 ) -> Result<Object<'py>, Raised<'py>> {
-    let kind = converter.local.promise_type.as_ptr();
-    let ticket = Arc::into_raw(Arc::clone(request.ticket()));
-    // SAFETY: `kind` is our type, so the instance has our layout, and both fields are filled
-    // before anybody sees it.
-    unsafe {
-        let made = ffi::PyType_GenericAlloc(kind.cast(), 0);
-        if made.is_null() {
-            drop(Arc::from_raw(ticket));
-            return Err(Raised::take(converter.py));
-        }
-        let instance = made.cast::<Instance>();
-        (*instance).request = Box::into_raw(request);
-        (*instance).ticket = ticket;
-        Object::from_owned(converter.py, made)
-    }
+    let kind = converter.local.promise_type.as_ptr().cast();
+    let ticket = Arc::clone(request.ticket());
+    let promise = Promise { request: Mutex::new(Some(request)), ticket };
+    // SAFETY: attached, and `kind` is our type.
+    unsafe { Object::from_owned(converter.py, instance::make(kind, promise)) }
 }
 
 /// Takes the request back; `None` if it has been answered.
 pub fn take(promise: &Object<'_>) -> Option<Box<Request>> {
     // SAFETY: called with what `new` has made.
-    unsafe { take_from(promise.as_ptr()) }
+    unsafe { held(promise.as_ptr()) }.request().take()
 }
 
 /// # Safety
-/// Attached, with an instance of ours.
-unsafe fn take_from(promise: *mut ffi::PyObject) -> Option<Box<Request>> {
-    // SAFETY: the caller's promise; the pointer is ours to take, once.
-    unsafe {
-        let request = ptr::replace(&raw mut (*promise.cast::<Instance>()).request, ptr::null_mut());
-        (!request.is_null()).then(|| Box::from_raw(request))
-    }
+/// `object` is an instance of ours, and outlives the reference.
+unsafe fn held<'o>(object: *mut ffi::PyObject) -> &'o Promise {
+    // SAFETY: the caller's promise.
+    unsafe { instance::value(object) }
 }
 
 /// The promise of the task that this thread is in the middle of.
@@ -100,13 +88,9 @@ pub fn speaker(converter: &Converter<'_>, outer: Option<Address>) -> Option<Arc<
     if outer == Some(Address(promise.as_ptr())) {
         return None;
     }
-    // SAFETY: the instance keeps one count for as long as it lives, and we take another.
-    let ticket = unsafe {
-        let ticket = (*promise.as_ptr().cast::<Instance>()).ticket;
-        Arc::increment_strong_count(ticket);
-        Arc::from_raw(ticket)
-    };
-    (!ticket.is_over()).then_some(ticket)
+    // SAFETY: `get` has looked at its type, and `promise` keeps it.
+    let ticket = unsafe { &held(promise.as_ptr()).ticket };
+    (!ticket.is_over()).then(|| Arc::clone(ticket))
 }
 
 fn get<'py>(py: Attached<'py>, local: &Local) -> Option<Object<'py>> {
@@ -126,21 +110,6 @@ fn get<'py>(py: Attached<'py>, local: &Local) -> Option<Object<'py>> {
     }
 }
 
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython frees an object once, and a heap type's instance holds a reference to it.
-    // A request that is dropped unanswered says that its context has closed.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        drop(take_from(object));
-        let ticket = (*object.cast::<Instance>()).ticket;
-        if !ticket.is_null() {
-            drop(Arc::from_raw(ticket));
-        }
-        (*kind).tp_free.expect("every type has one")(object.cast());
-        ffi::Py_DECREF(kind.cast());
-    }
-}
-
 /// `settle(task)`: what has come of the task is the answer.
 unsafe extern "C" fn settle(
     object: *mut ffi::PyObject,
@@ -149,8 +118,8 @@ unsafe extern "C" fn settle(
     // SAFETY: CPython calls us attached, with an instance of ours and a live argument; the method
     // gives a new reference, or null with an exception set.
     unsafe {
-        let (py, request) = (Attached::assume(), take_from(object));
-        talk::speak(py, |converter, current| {
+        let request = held(object).request().take();
+        talk::speak(Attached::assume(), |converter, current| {
             if let Some(request) = request {
                 let name = converter.local.result.as_ptr();
                 let result = ffi::PyObject_CallMethodNoArgs(task, name);
@@ -167,15 +136,14 @@ unsafe extern "C" fn stop(
     object: *mut ffi::PyObject,
     reason: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached, with an instance of ours and a live argument; whoever
-    // takes the request does so attached, too.
+    // SAFETY: CPython calls us attached, with an instance of ours and a live argument.
     unsafe {
         let py = Attached::assume();
         let reason: Atom = match Object::from_borrowed(py, reason).as_str() {
             Some("timeout") => atoms::timeout(),
             _ => atoms::interrupted(),
         };
-        if let Some(request) = (*object.cast::<Instance>()).request.as_mut() {
+        if let Some(request) = held(object).request().as_mut() {
             request.stop(reason);
         }
         Object::none(py).into_ptr()
@@ -187,11 +155,8 @@ unsafe extern "C" fn is_cancelled(
     object: *mut ffi::PyObject,
     _none: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached, with an instance of ours, whose ticket lives as long.
-    unsafe {
-        let cancelled = (*(*object.cast::<Instance>()).ticket).is_cancelled();
-        ffi::PyBool_FromLong(c_int::from(cancelled).into())
-    }
+    // SAFETY: CPython calls us attached, with an instance of ours.
+    unsafe { ffi::PyBool_FromLong(held(object).ticket.is_cancelled().into()) }
 }
 
 /// `id()`: names the request.
@@ -200,5 +165,5 @@ unsafe extern "C" fn id(
     _none: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: as above.
-    unsafe { ffi::PyLong_FromUnsignedLongLong((*(*object.cast::<Instance>()).ticket).id) }
+    unsafe { ffi::PyLong_FromUnsignedLongLong(held(object).ticket.id) }
 }

@@ -1,6 +1,6 @@
 //! `_erlang.Reactor`: what goes round in `erlang.reactor.serve` and in a `Py.Reactor`.
 
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::os::fd::RawFd;
 use std::ptr;
 
@@ -8,16 +8,9 @@ use py_host::reactor::{self, Connection, Limits};
 use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
 
-use super::{heap_type, method, opaque, raise, slot, Methods};
+use super::{give, instance, method, methods, opaque, raise, Methods};
 use crate::current;
 use crate::reactor::driver::Driver;
-
-/// An instance; the driver is boxed, and null only while it is made.
-#[repr(C)]
-struct Instance {
-    head: ffi::PyObject,
-    driver: *mut Driver,
-}
 
 static METHODS: Methods<6> = Methods([
     method(c"add", add, ffi::METH_VARARGS),
@@ -31,14 +24,11 @@ static METHODS: Methods<6> = Methods([
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let slots = [
-        slot(ffi::Py_tp_new, new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
-        slot(0, ptr::null_mut()),
-    ];
-    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
-    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Reactor", ffi::Py_TPFLAGS_DEFAULT, slots) }
+    // SAFETY: the caller's promise; `new` and the methods are for instances with a `Driver`.
+    unsafe {
+        let (name, flags) = (c"_erlang.Reactor", ffi::Py_TPFLAGS_DEFAULT);
+        instance::make_type::<Driver>(module, name, flags, new, &[methods(&METHODS)])
+    }
 }
 
 /// `Reactor(protocols, report)` for code that serves by itself, `Reactor(protocols, report, pid)`
@@ -48,8 +38,7 @@ unsafe extern "C" fn new(
     args: *mut ffi::PyObject,
     _kwargs: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached with our type and a tuple that keeps its items alive; the
-    // field is filled before anybody sees the instance.
+    // SAFETY: CPython calls us attached with our type and a tuple that keeps its items alive.
     unsafe {
         let py = Attached::assume();
         let (mut protocols, mut report, mut pid) =
@@ -65,12 +54,7 @@ unsafe extern "C" fn new(
             true => private(py, protocols, report),
             false => of(py, protocols, report, &Object::from_borrowed(py, pid)),
         };
-        let Some(driver) = made else { return ptr::null_mut() };
-        let object = ffi::PyType_GenericAlloc(kind, 0);
-        if !object.is_null() {
-            (*object.cast::<Instance>()).driver = Box::into_raw(Box::new(driver));
-        }
-        object
+        made.map_or(ptr::null_mut(), |driver| instance::make(kind, driver))
     }
 }
 
@@ -117,35 +101,15 @@ fn driver(made: Result<Driver, Raised<'_>>) -> Option<Driver> {
     made.map_err(Raised::restore).ok()
 }
 
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython frees an object once, attached, and a heap type's instance holds a reference
-    // to it. The driver is ours to give back.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        let driver = (*object.cast::<Instance>()).driver;
-        if !driver.is_null() {
-            drop(Box::from_raw(driver));
-        }
-        (*kind).tp_free.expect("every type has one")(object.cast());
-        ffi::Py_DECREF(kind.cast());
-    }
-}
-
 /// # Safety
 /// Attached, with an instance of ours, which lives at least as long as the answer is used.
 unsafe fn driver_of<'a>(object: *mut ffi::PyObject) -> &'a Driver {
     // SAFETY: the caller's promise.
-    unsafe { &*(*object.cast::<Instance>()).driver }
+    unsafe { instance::value(object) }
 }
 
 fn done(py: Attached<'_>, result: Result<(), Raised<'_>>) -> *mut ffi::PyObject {
-    match result {
-        Ok(()) => Object::none(py).into_ptr(),
-        Err(raised) => {
-            raised.restore();
-            ptr::null_mut()
-        }
-    }
+    give(result.map(|()| Object::none(py)))
 }
 
 /// `add(fd, factory, info)`

@@ -5,6 +5,7 @@ use std::ptr;
 use py_host::{Attached, Object, Raised};
 use pyo3_ffi as ffi;
 
+use super::arguments::two;
 use super::talk::speak;
 use crate::convert::{self, Converter};
 use crate::failure::{Failure, Outcome};
@@ -130,23 +131,4 @@ fn refuse<'py>(py: Attached<'py>, key: &Object<'_>, uncounted: &Uncounted) -> Fa
         };
     }
     Raised::take(py).into()
-}
-
-/// Two positional arguments; `None` with an exception set if there are not as many.
-///
-/// # Safety
-/// Attached; `arguments` is a live tuple that outlives the result.
-unsafe fn two<'py>(
-    arguments: *mut ffi::PyObject,
-    format: &std::ffi::CStr,
-) -> Option<[Object<'py>; 2]> {
-    let (mut one, mut other) = (ptr::null_mut::<ffi::PyObject>(), ptr::null_mut::<ffi::PyObject>());
-    // SAFETY: the caller's promise; the format asks for two objects.
-    unsafe {
-        if ffi::PyArg_ParseTuple(arguments, format.as_ptr(), &mut one, &mut other) == 0 {
-            return None;
-        }
-        let py = Attached::assume();
-        Some([Object::from_borrowed(py, one), Object::from_borrowed(py, other)])
-    }
 }

@@ -9,6 +9,7 @@ use py_host::{guest, Attached, Nested, Object, Raised};
 use pyo3_ffi as ffi;
 use rustc_hash::FxHashSet;
 
+use super::arguments::two;
 use crate::callback::{self, Target};
 use crate::convert::Converter;
 use crate::current::{self, Current};
@@ -57,15 +58,10 @@ pub unsafe extern "C" fn send(
     arguments: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with a tuple that keeps its items alive.
-    unsafe {
-        let py = Attached::assume();
-        let (mut target, mut term) = (ptr::null_mut(), ptr::null_mut());
-        if ffi::PyArg_ParseTuple(arguments, c"OO:send".as_ptr(), &mut target, &mut term) == 0 {
-            return ptr::null_mut();
-        }
-        let (target, term) = (Object::from_borrowed(py, target), Object::from_borrowed(py, term));
-        speak(py, |converter, _current| message::send(converter, &target, &term))
-    }
+    let Some([target, term]) = (unsafe { two(arguments, c"OO:send") }) else {
+        return ptr::null_mut();
+    };
+    speak(target.py(), |converter, _current| message::send(converter, &target, &term))
 }
 
 /// `whereis(name)`

@@ -1,20 +1,21 @@
 //! `_erlang.Wakeups`: how an event loop hears that tasks of its may go on.
 
-use std::ffi::c_void;
 use std::ptr;
 use std::sync::Arc;
 
 use py_host::{Attached, Object};
 use pyo3_ffi as ffi;
 
-use super::{heap_type, method, slot, Methods};
+use super::{give, instance, list, method, methods, Methods};
 use crate::channel::{Verdict, Wakeups};
 
-/// An instance. `wakeups` is an `Arc` in the raw.
-#[repr(C)]
-struct Instance {
-    head: ffi::PyObject,
-    wakeups: *const Wakeups,
+/// What an instance holds. They are closed with it, whoever else has them.
+struct Own(Arc<Wakeups>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 static METHODS: Methods<3> = Methods([
@@ -26,14 +27,11 @@ static METHODS: Methods<3> = Methods([
 /// # Safety
 /// Attached, and `module` is the module that the type is for.
 pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
-    let slots = [
-        slot(ffi::Py_tp_new, new as *mut c_void),
-        slot(ffi::Py_tp_dealloc, dealloc as *mut c_void),
-        slot(ffi::Py_tp_methods, (&raw const METHODS).cast_mut().cast()),
-        slot(0, ptr::null_mut()),
-    ];
-    // SAFETY: the caller's promise, and an instance is laid out as `Instance`.
-    unsafe { heap_type::<Instance, 4>(module, c"_erlang.Wakeups", ffi::Py_TPFLAGS_DEFAULT, slots) }
+    // SAFETY: the caller's promise; `new` and the methods are for instances with an `Own`.
+    unsafe {
+        let (name, flags) = (c"_erlang.Wakeups", ffi::Py_TPFLAGS_DEFAULT);
+        instance::make_type::<Own>(module, name, flags, new, &[methods(&METHODS)])
+    }
 }
 
 /// The wake-ups of an instance. `None`, with an exception set, for anything else.
@@ -41,18 +39,16 @@ pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
 /// # Safety
 /// Attached, and the object is alive.
 pub unsafe fn of(object: *mut ffi::PyObject) -> Option<Arc<Wakeups>> {
-    // SAFETY: the caller's promise. Types are told apart by their way of being freed, which no
-    // other type has; we take a reference of our own.
+    // SAFETY: the caller's promise. Types are told apart by their table of methods, which no other
+    // type has.
     unsafe {
-        let dealloc: ffi::destructor = dealloc;
-        if (*ffi::Py_TYPE(object)).tp_dealloc.map(|own| own as usize) != Some(dealloc as usize) {
+        let own = (&raw const METHODS).cast();
+        if !ptr::eq((*ffi::Py_TYPE(object)).tp_methods, own) {
             let message = c"an _erlang.Wakeups is expected".as_ptr();
             ffi::PyErr_SetString(ffi::PyExc_TypeError, message);
             return None;
         }
-        let wakeups = (*object.cast::<Instance>()).wakeups;
-        Arc::increment_strong_count(wakeups);
-        Some(Arc::from_raw(wakeups))
+        Some(Arc::clone(wakeups(object)))
     }
 }
 
@@ -61,34 +57,20 @@ unsafe extern "C" fn new(
     _args: *mut ffi::PyObject,
     _kwargs: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached with our type; the field is filled before anybody sees it.
+    // SAFETY: CPython calls us attached with our type.
     unsafe {
-        let py = Attached::assume();
         match Wakeups::new() {
-            Ok(wakeups) => {
-                let made = ffi::PyType_GenericAlloc(kind, 0);
-                if !made.is_null() {
-                    (*made.cast::<Instance>()).wakeups = Arc::into_raw(Arc::new(wakeups));
-                }
-                made
-            }
-            Err(error) => super::raise(py, &error),
+            Ok(wakeups) => instance::make(kind, Own(Arc::new(wakeups))),
+            Err(error) => super::raise(Attached::assume(), &error),
         }
     }
 }
 
-unsafe extern "C" fn dealloc(object: *mut ffi::PyObject) {
-    // SAFETY: CPython frees an object once, and a heap type's instance holds a reference to it.
-    unsafe {
-        let kind = ffi::Py_TYPE(object);
-        let wakeups = (*object.cast::<Instance>()).wakeups;
-        if !wakeups.is_null() {
-            let wakeups = Arc::from_raw(wakeups);
-            wakeups.close();
-        }
-        (*kind).tp_free.expect("every type has one")(object.cast());
-        ffi::Py_DECREF(kind.cast());
-    }
+/// # Safety
+/// `object` is an instance of ours, and outlives the reference.
+unsafe fn wakeups<'o>(object: *mut ffi::PyObject) -> &'o Arc<Wakeups> {
+    // SAFETY: the caller's promise.
+    unsafe { &instance::value::<Own>(object).0 }
 }
 
 unsafe extern "C" fn fileno(
@@ -96,7 +78,7 @@ unsafe extern "C" fn fileno(
     _none: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with an instance of ours.
-    unsafe { ffi::PyLong_FromLong((*(*object.cast::<Instance>()).wakeups).poller.fd().into()) }
+    unsafe { ffi::PyLong_FromLong(wakeups(object).poller.fd().into()) }
 }
 
 /// `take()`: a list of `(id, accepted)`.
@@ -104,23 +86,14 @@ unsafe extern "C" fn take(
     object: *mut ffi::PyObject,
     _none: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached, with an instance of ours; the list takes the tuples, and
-    // is freed with those it has when one fails.
+    // SAFETY: CPython calls us attached, with an instance of ours; the format makes a reference of
+    // its own to the bool.
     unsafe {
         let py = Attached::assume();
-        let calls = (*(*object.cast::<Instance>()).wakeups).take();
-        let list = ffi::PyList_New(calls.len() as ffi::Py_ssize_t);
-        let Ok(list) = Object::from_owned(py, list).map_err(|raised| raised.restore()) else {
-            return ptr::null_mut();
-        };
-        for (index, (id, verdict)) in calls.into_iter().enumerate() {
+        let calls = wakeups(object).take().into_iter().map(|(id, verdict)| {
             let accepted = if verdict == Verdict::Go { ffi::Py_True() } else { ffi::Py_False() };
-            let pair = ffi::Py_BuildValue(c"(KO)".as_ptr(), id, accepted);
-            if pair.is_null() {
-                return ptr::null_mut();
-            }
-            ffi::PyList_SET_ITEM(list.as_ptr(), index as ffi::Py_ssize_t, pair);
-        }
-        list.into_ptr()
+            Object::from_owned(py, ffi::Py_BuildValue(c"(KO)".as_ptr(), id, accepted))
+        });
+        give(list(py, calls))
     }
 }
