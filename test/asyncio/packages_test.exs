@@ -20,6 +20,16 @@ defmodule Py.LoopPackagesTest do
       pem.write_to_path(sys.argv[3], append=True)
   """
 
+  # A Python may bring an older `typing_extensions`, which another test may have imported.
+  @found_first """
+  import site, sys
+  sys.modules.pop("typing_extensions", None)
+  for folder in folders:
+      sys.path.insert(0, folder)
+      site.addsitedir(folder)
+  import packages
+  """
+
   setup_all do
     {python, packages, names} = Packages.fetch(@names)
     folder = Path.join(System.tmp_dir!(), "py-tls-#{System.unique_integer([:positive])}")
@@ -38,8 +48,7 @@ defmodule Py.LoopPackagesTest do
   setup %{packages: packages} do
     context = start_context(mode: :worker)
     folders = %{folders: [packages, Path.expand("test/asyncio")]}
-    code = "import site, sys\nfor folder in folders: site.addsitedir(folder)\nimport packages"
-    {:ok, nil} = Py.eval(code, folders, context: context)
+    {:ok, nil} = Py.eval(@found_first, folders, context: context)
     %{context: context}
   end
 
