@@ -21,7 +21,7 @@ need_erlang() {
   need erl erlang-base
   need mix elixir
   if [ "${#packages[@]}" -gt 0 ]; then
-    packages+=(erlang-dev erlang-tools erlang-parsetools)
+    packages+=(erlang-dev erlang-tools erlang-parsetools erlang-proper)
   elif [ -d /usr/lib/erlang/lib ] && [ ! -e /usr/lib/erlang/usr/include/erl_nif.h ]; then
     packages+=(erlang-dev)
   fi
