@@ -98,8 +98,12 @@ defmodule Py.FaultTest do
       test "#{mode}: the application stops with work in flight, #{rounds} times" do
         rounds = unquote(rounds)
         options = [config: [mode: unquote(mode), num_contexts: 2], timeout: 1_000_000]
-        assert {:ok, {answers, left}, output} = Child.run({Flights, :run, [rounds]}, options)
+
+        assert {:ok, {answers, left, remains}, output} =
+                 Child.run({Flights, :run, [rounds]}, options)
+
         assert left == [], output
+        assert remains == %{contexts: 0, abandoned: 0}, output
         assert Map.keys(answers) -- [:ok, :closed, :not_found, :interrupted, :callback] == []
       end
     end

@@ -8,12 +8,25 @@ defmodule Py.Case.Flights do
   @streams 10
   @callbacks 10
 
-  @doc "The kinds of answers there were, and what was left in the mailboxes of the callers."
-  @spec run(pos_integer) :: {%{atom => pos_integer}, [term]}
+  @doc """
+  The kinds of answers there were, what was left in the mailboxes of the callers, and what the
+  native side still has when the application is stopped for the last time.
+  """
+  @spec run(pos_integer) :: {%{atom => pos_integer}, [term], %{atom => non_neg_integer}}
   def run(rounds) do
     Logger.configure(level: :none)
     {answers, left} = Enum.unzip(Enum.flat_map(1..rounds, fn _ -> round() end))
-    {answers |> Enum.concat() |> Enum.frequencies(), Enum.concat(left)}
+    :ok = Application.stop(:erlang_python)
+    Py.Case.eventually(fn -> remains().contexts == 0 end)
+    {answers |> Enum.concat() |> Enum.frequencies(), Enum.concat(left), remains()}
+  end
+
+  defp remains do
+    {:ok, _} = Application.ensure_all_started(:erlang_python)
+    info = Py.info()
+    :ok = Application.stop(:erlang_python)
+    abandoned = info.abandoned_threads + info.abandoned_interpreters
+    %{contexts: info.open_contexts, abandoned: abandoned}
   end
 
   defp round do
