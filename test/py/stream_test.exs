@@ -167,5 +167,15 @@ defmodule Py.StreamTest do
         assert eventually(fn -> Context.eval(context, "1", %{}, timeout: 1_000) == {:ok, 1} end)
       end
     end
+
+    test "is no less stopped when a struct had to be encoded for it", %{context: context} do
+      code = "import erlang\nerlang.send(test, 'begun')\nwhile True: pass"
+      vars = %{"test" => self(), "price" => %Py.Case.Money{amount: 5, currency: :eur}}
+      options = [context: context, timeout: :infinity]
+      ref = Py.stream_start(:builtins, :exec, [code, vars], options)
+      assert_receive "begun", 5_000
+      assert Py.stream_cancel(ref) == :ok
+      assert Context.eval(context, "1") == {:ok, 1}
+    end
   end
 end

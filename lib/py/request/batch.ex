@@ -74,7 +74,7 @@ defmodule Py.Request.Batch do
         put_in(state.out[tag], {next, chunk, ticket, System.monotonic_time(:microsecond)})
 
       {:ok, answers} ->
-        put_in(state.results[next], settle({:ok, answers}, chunk, format))
+        put_in(state.results[next], settle({:ok, answers}, chunk, state))
 
       {:error, _exception} = error ->
         put_in(state.results[next], List.duplicate(error, length(chunk)))
@@ -84,7 +84,7 @@ defmodule Py.Request.Batch do
   defp answered(state, tag, answer) do
     {{index, chunk, _ticket, started}, out} = Map.pop!(state.out, tag)
     took = System.monotonic_time(:microsecond) - started
-    results = Map.put(state.results, index, settle(answer, chunk, state.format))
+    results = Map.put(state.results, index, settle(answer, chunk, state))
     %{state | out: out, results: results, size: size(state.size, length(chunk), took)}
   end
 
@@ -97,7 +97,7 @@ defmodule Py.Request.Batch do
     stopped =
       for {tag, {index, chunk, ticket, _started}} <- out, into: results do
         case Waiting.stop(ticket, tag) do
-          {:answered, answer} -> {index, settle(answer, chunk, state.format)}
+          {:answered, answer} -> {index, settle(answer, chunk, state)}
           :cancelled -> {index, late(chunk)}
         end
       end
@@ -143,17 +143,17 @@ defmodule Py.Request.Batch do
     {{:batch, calls}, options}
   end
 
-  defp settle(answer, [{op, options}], format), do: [Spawned.settle(answer, op, options, format)]
-  defp settle({:done, result}, chunk, format), do: settle(result, chunk, format)
+  defp settle(answer, [call], state), do: [settled(answer, call, state)]
+  defp settle({:done, result}, chunk, state), do: settle(result, chunk, state)
 
-  defp settle({:ok, answers}, chunk, format) do
-    Enum.zip_with(answers, chunk, fn answer, {op, options} ->
-      Spawned.settle(answer, op, options, format)
-    end)
-  end
+  defp settle({:ok, answers}, chunk, state),
+    do: Enum.zip_with(answers, chunk, &settled(&1, &2, state))
 
-  defp settle({:error, %_{}} = error, chunk, _format), do: List.duplicate(error, length(chunk))
+  defp settle({:error, %_{}} = error, chunk, _state), do: List.duplicate(error, length(chunk))
 
-  defp settle({:error, reason}, chunk, _format),
+  defp settle({:error, reason}, chunk, _state),
     do: List.duplicate({:error, Request.exception(reason)}, length(chunk))
+
+  defp settled(answer, {op, options}, %{format: format, deadline: deadline}),
+    do: Spawned.settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
 end

@@ -67,7 +67,7 @@ defmodule Py.Request.Spawned do
     :ok
   end
 
-  @doc "What an answer that came as a message comes to."
+  @doc "What an answer that came as a message comes to, in what is left of the time."
   @spec settle(Native.answer() | {:done, Request.result()}, Native.op(), map, Native.format()) ::
           Request.result()
   def settle({:timed, times, answer}, op, options, format) do
@@ -83,27 +83,19 @@ defmodule Py.Request.Spawned do
   # From another node, where the rest has been done.
   def settle({:done, result}, _op, options, _format), do: Request.decode(result, options)
 
-  # Nothing has run yet: the ordinary way encodes what has to be.
-  def settle(
-        {:error, {:conversion, %{reason: :encoder, direction: :to_python}}},
-        op,
-        options,
-        format
-      ),
-      do: Request.run(op, options, format)
-
-  # And it finds the pool where a refused extension can run, or says what would help.
   def settle({:error, reason}, op, options, format) do
     case Request.exception(reason) do
       %Error{} = error ->
-        if Extension.refusal?(error),
-          do: Request.run(op, options, format),
-          else: {:error, error}
+        if Extension.refusal?(error), do: again(op, options, format), else: {:error, error}
 
       error ->
         {:error, error}
     end
   end
+
+  # The ordinary way finds the pool where a refused extension can run, or says what would help.
+  defp again(_op, %{timeout: 0}, _format), do: Waiting.timeout()
+  defp again(op, options, format), do: Request.run(op, options, format)
 
   defp told(result, tag, op) do
     case Process.delete({@started, tag}) do
@@ -113,8 +105,10 @@ defmodule Py.Request.Spawned do
   end
 
   defp fetch({:spawned, ticket}, tag, op, %{timeout: timeout} = options, format) do
+    deadline = Waiting.deadline(timeout)
+
     receive do
-      {^tag, answer} -> settle(answer, op, options, format)
+      {^tag, answer} -> settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
     after
       timeout -> expire(ticket, tag, op, options, format)
     end
@@ -127,7 +121,6 @@ defmodule Py.Request.Spawned do
       {:answered, {:timed, _times, {:ok, _value} = ok}} -> settle(ok, op, options, format)
       {:answered, {:ok, _value} = ok} -> settle(ok, op, options, format)
       {:answered, {:done, _result} = done} -> settle(done, op, options, format)
-      {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> Waiting.timeout()
       {:answered, {:error, reason}} -> {:error, Request.exception(reason)}
       _cancelled_or_more_to_do -> Waiting.timeout()
     end

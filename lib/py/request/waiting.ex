@@ -39,6 +39,7 @@ defmodule Py.Request.Waiting do
   @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), how) ::
           outcome | {:unopened, non_neg_integer} | :gone
   def submit(target, op, scope, format, {:spawn, tag} = how) do
+    op = Walk.ahead(op)
     spawn = if Telemetry.calls?(), do: :timed_spawn, else: :spawn
     kind = {spawn, Process.group_leader()}
 
@@ -49,6 +50,7 @@ defmodule Py.Request.Waiting do
   end
 
   def submit(target, op, scope, format, {:task, info, timeout} = how) do
+    op = Walk.ahead(op)
     kind = {:task, Process.group_leader(), info, timeout}
 
     case Native.request_submit(target, op, scope, nil, format, kind) do
@@ -58,6 +60,7 @@ defmodule Py.Request.Waiting do
   end
 
   def submit(target, op, scope, format, {:cast, routed?} = how) do
+    op = Walk.ahead(op)
     kind = {:cast, Process.group_leader(), Cast.info(target, scope, routed?)}
 
     case Native.request_submit(target, op, scope, make_ref(), format, kind) do

@@ -107,14 +107,20 @@ defmodule Py.Stream.Push do
   end
 
   defp ask(op, options, format, %{ref: ref, monitor: monitor}) do
+    deadline = Waiting.deadline(options.timeout)
     tag = make_ref()
 
     case Spawned.submit(op, options, format, tag) do
       {:spawned, ticket} ->
         receive do
-          {^tag, answer} -> Spawned.settle(answer, op, options, format)
-          {:DOWN, ^monitor, :process, _owner, _reason} -> unwanted(ticket, tag)
-          {^ref, :cancel} -> unwanted(ticket, tag)
+          {^tag, answer} ->
+            Spawned.settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
+
+          {:DOWN, ^monitor, :process, _owner, _reason} ->
+            unwanted(ticket, tag)
+
+          {^ref, :cancel} ->
+            unwanted(ticket, tag)
         after
           options.timeout ->
             Waiting.stop(ticket, tag)
