@@ -27,9 +27,13 @@ defmodule Py.Request.Batch do
   end
 
   defp apart(calls, options, format) do
+    deadline = Waiting.deadline(options.timeout)
+
     calls
-    |> Enum.map(fn {op, own} -> Spawned.start(op, own, Request.format(own, format)) end)
-    |> Spawned.await_many(options.timeout)
+    |> Enum.map(fn {op, own} ->
+      Spawned.start(op, within(own, deadline), Request.format(own, format))
+    end)
+    |> Spawned.await_many(Waiting.left(deadline))
   end
 
   defp together(calls, options, format) do
@@ -49,8 +53,11 @@ defmodule Py.Request.Batch do
   defp lanes(%{context: nil, pool: pool}), do: 2 * max(Router.num_contexts(pool || :default), 1)
   defp lanes(_one_context), do: 2
 
-  defp collect(%{left: [_ | _], out: out, lanes: lanes} = state) when map_size(out) < lanes,
-    do: state |> submit() |> collect()
+  defp collect(%{left: [_ | _], out: out, lanes: lanes} = state) when map_size(out) < lanes do
+    if Waiting.left(state.deadline) == 0,
+      do: expire(state),
+      else: state |> submit() |> collect()
+  end
 
   defp collect(%{out: out, results: results} = state) when map_size(out) == 0,
     do: Enum.flat_map(0..(state.next - 1)//1, &Map.fetch!(results, &1))
@@ -68,6 +75,8 @@ defmodule Py.Request.Batch do
     {op, options} = merge(chunk)
     state = %{state | left: left, next: next + 1}
     tag = make_ref()
+
+    options = within(options, state.deadline)
 
     case Spawned.submit(op, options, Request.format(options, format), tag) do
       {:spawned, ticket} ->
@@ -155,5 +164,7 @@ defmodule Py.Request.Batch do
     do: List.duplicate({:error, Request.exception(reason)}, length(chunk))
 
   defp settled(answer, {op, options}, %{format: format, deadline: deadline}),
-    do: Spawned.settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
+    do: Spawned.settle(answer, op, within(options, deadline), format)
+
+  defp within(options, deadline), do: %{options | timeout: Waiting.left(deadline)}
 end

@@ -28,7 +28,8 @@ defmodule Py.Request.Spawned do
   @doc "The same for one's own loop: what comes as `{tag, answer}` goes to `settle/4`."
   @spec submit(Native.op(), map, Native.format(), Native.tag()) ::
           {:spawned, Native.ticket() | pid} | Request.result()
-  def submit(op, options, format, tag), do: Route.run(op, options, format, {:spawn, tag})
+  def submit(op, options, format, tag),
+    do: Route.run(op, options, format, {:spawn, tag, options.timeout})
 
   @doc "The answer of a started call, once."
   @spec await(reference, timeout | nil) :: Request.result()

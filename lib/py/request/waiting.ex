@@ -7,7 +7,8 @@ defmodule Py.Request.Waiting do
   #   * `timeout` - in this call, so many milliseconds
   #   * `{:timed, timeout}` - likewise, and `Py.Telemetry` is told how long it took
   #   * `{:inline, timeout}` - likewise, but on this scheduler if the context is idle
-  #   * `{:spawn, tag}` - by `Py.Request.Spawned`, later; here only a ticket comes back
+  #   * `{:spawn, tag, timeout}` - by `Py.Request.Spawned`, later; here only a ticket comes back,
+  #     in that time
   #   * `{:task, info, timeout}` - by whoever gets the message; see `Py.EventLoop.Tasks`
   #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
 
@@ -20,7 +21,7 @@ defmodule Py.Request.Waiting do
   @type how ::
           timeout
           | {:timed | :inline, timeout}
-          | {:spawn, Native.tag()}
+          | {:spawn, Native.tag(), timeout}
           | {:task, info :: map, timeout}
           | {:cast, routed? :: boolean}
   @type outcome ::
@@ -38,7 +39,7 @@ defmodule Py.Request.Waiting do
   """
   @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), how) ::
           outcome | {:unopened, non_neg_integer} | :gone
-  def submit(target, op, scope, format, {:spawn, tag} = how) do
+  def submit(target, op, scope, format, {:spawn, tag, _timeout} = how) do
     op = Walk.ahead(op)
     spawn = if Telemetry.calls?(), do: :timed_spawn, else: :spawn
     kind = {spawn, Process.group_leader()}
@@ -124,6 +125,22 @@ defmodule Py.Request.Waiting do
   @spec left(integer | :infinity) :: timeout
   def left(:infinity), do: :infinity
   def left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+
+  @doc "How long whoever submits an operation in that way waits, at most."
+  @spec limit(how) :: timeout
+  def limit({kind, timeout}) when kind in [:timed, :inline], do: timeout
+  def limit({:spawn, _tag, timeout}), do: timeout
+  def limit({:task, _info, timeout}), do: timeout
+  def limit({:cast, _routed?}), do: :infinity
+  def limit(timeout), do: timeout
+
+  @doc "The same way, with that limit."
+  @spec within(how, timeout) :: how
+  def within({kind, _timeout}, timeout) when kind in [:timed, :inline], do: {kind, timeout}
+  def within({:spawn, tag, _timeout}, timeout), do: {:spawn, tag, timeout}
+  def within({:task, info, _timeout}, timeout), do: {:task, info, timeout}
+  def within({:cast, _routed?} = how, _timeout), do: how
+  def within(_timeout, timeout), do: timeout
 
   @doc "Stops a request; its messages are gone from the mailbox when this returns."
   @spec stop(Native.ticket() | pid, Native.tag()) :: :cancelled | {:answered, term}
