@@ -29,6 +29,9 @@ defmodule Py.Request.Waiting do
 
   @gone [:closed, :not_found]
 
+  # What the last message of a request begins with.
+  @answers [:ok, :error, :schedule, :done, :timed]
+
   # Bytes of output that are written together, at most.
   @at_once 65_536
 
@@ -235,27 +238,51 @@ defmodule Py.Request.Waiting do
     end
   end
 
-  # Endless output must not keep the time from being looked at.
-  defp heard(output, tag, ticket, deadline, request) do
-    output |> more(tag) |> attend()
-    if left(deadline) == 0, do: expire(ticket, tag), else: wait(tag, ticket, deadline, request)
+  # What has been printed in the meantime is written in one go, up to what comes in between.
+  defp heard({:output, device, binary}, tag, ticket, deadline, request) do
+    {parts, next} = more(device, [binary], byte_size(binary), tag)
+    attend({:output, device, IO.iodata_to_binary(parts)})
+    next(next, tag, ticket, deadline, request)
   end
 
-  # What has been printed in the meantime is written in one go. It may overtake a record of
-  # `logging`, which goes elsewhere, but no callback, for which Python waits.
-  defp more({:output, device, binary}, tag), do: more(device, [binary], byte_size(binary), tag)
-  defp more(other, _tag), do: other
+  defp heard({:log, _level, _text, _record} = log, tag, ticket, deadline, request) do
+    attend(log)
+    next(nil, tag, ticket, deadline, request)
+  end
 
   defp more(device, parts, size, tag) when size < @at_once do
     receive do
       {^tag, {:output, ^device, binary}} ->
         more(device, [parts | binary], size + byte_size(binary), tag)
+
+      {^tag, next} ->
+        {parts, next}
     after
-      0 -> {:output, device, IO.iodata_to_binary(parts)}
+      0 -> {parts, nil}
     end
   end
 
-  defp more(device, parts, _size, _tag), do: {:output, device, IO.iodata_to_binary(parts)}
+  defp more(_device, parts, _size, _tag), do: {parts, nil}
+
+  # Endless output must not keep the time from being looked at.
+  defp next(next, tag, ticket, deadline, request) do
+    cond do
+      left(deadline) > 0 and next == nil ->
+        wait(tag, ticket, deadline, request)
+
+      left(deadline) > 0 ->
+        heard(next, tag, ticket, deadline, request)
+
+      next != nil and answer?(next) ->
+        expired(next)
+
+      true ->
+        late(next)
+        expire(ticket, tag)
+    end
+  end
+
+  defp answer?(message), do: elem(message, 0) in @answers
 
   defp attend({:output, device, binary}), do: Output.write(device, binary)
   defp attend({:log, level, text, record}), do: Output.log(level, text, record)
@@ -280,13 +307,16 @@ defmodule Py.Request.Waiting do
   # late is ever left in the mailbox.
   defp expire(ticket, tag) do
     case stop(ticket, tag) do
-      {:answered, {:timed, _times, {:ok, _value} = ok}} -> ok
-      {:answered, {:ok, _value} = ok} -> ok
-      {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> timeout()
-      {:answered, {:error, reason}} -> {:error, Request.exception(reason)}
-      _cancelled_or_more_to_do -> timeout()
+      {:answered, answer} -> expired(answer)
+      :cancelled -> timeout()
     end
   end
+
+  defp expired({:timed, _times, {:ok, _value} = ok}), do: ok
+  defp expired({:ok, _value} = ok), do: ok
+  defp expired({:error, {:conversion, %{reason: :encoder}}}), do: timeout()
+  defp expired({:error, reason}), do: {:error, Request.exception(reason)}
+  defp expired(_more_to_do), do: timeout()
 
   defp drain(tag) do
     receive do
@@ -301,7 +331,7 @@ defmodule Py.Request.Waiting do
   defp last(tag) do
     receive do
       {^tag, message} ->
-        if elem(message, 0) in [:ok, :error, :schedule, :done, :timed] do
+        if answer?(message) do
           message
         else
           late(message)
