@@ -106,11 +106,22 @@ defmodule Py.SpawnTest do
       assert messages() == {:messages, []}
     end
 
-    test "of a call that is done or unknown changes nothing else" do
+    test "may be repeated, and may come too late to stop anything" do
       ref = Py.spawn_call(:math, :sqrt, [16])
-      {:ok, 4.0} = Py.await(ref)
-      assert Py.cancel(ref) == :ok
-      assert Py.cancel(make_ref()) == :ok
+      assert eventually(fn -> match?({:messages, [_answer]}, messages()) end)
+      for _ <- 1..2, do: assert(Py.cancel(ref) == :ok)
+      assert Py.await(ref) == {:error, %ContextError{reason: :interrupted}}
+      assert messages() == {:messages, []}
+    end
+
+    test "says so when there is nothing to stop, as await does" do
+      ref = Py.spawn_call(:math, :sqrt, [16])
+      elsewhere = Task.await(Task.async(fn -> Py.cancel(ref) end))
+      assert {:error, %ContextError{reason: :not_found} = error} = elsewhere
+      assert Exception.message(error) =~ "another process"
+      assert Py.await(ref) == {:ok, 4.0}
+      assert Py.cancel(ref) == elsewhere
+      assert Py.cancel(make_ref()) == elsewhere
       assert messages() == {:messages, []}
     end
   end

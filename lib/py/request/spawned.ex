@@ -14,7 +14,7 @@ defmodule Py.Request.Spawned do
   @started :"$py_started"
 
   @unknown "this process has no such call to wait for: it has been awaited already, or another " <>
-             "process made it"
+             "process made it, which alone can await or cancel it"
 
   @doc "Starts an operation; the reference stands for its answer."
   @spec start(Native.op(), map, Native.format()) :: reference
@@ -36,7 +36,7 @@ defmodule Py.Request.Spawned do
   def await(tag, timeout \\ nil) do
     case Process.get({@spawned, tag}) do
       nil ->
-        {:error, %ContextError{reason: :not_found, details: @unknown}}
+        unknown()
 
       {state, op, options, format} ->
         options = if timeout, do: %{options | timeout: timeout}, else: options
@@ -57,16 +57,21 @@ defmodule Py.Request.Spawned do
   end
 
   @doc "Stops a started call."
-  @spec cancel(reference) :: :ok
+  @spec cancel(reference) :: :ok | {:error, ContextError.t()}
   def cancel(tag) do
-    with {state, op, options, format} <- Process.get({@spawned, tag}) do
-      with {:spawned, ticket} <- state, do: Waiting.stop(ticket, tag)
-      interrupted = {:error, %ContextError{reason: :interrupted}}
-      Process.put({@spawned, tag}, {interrupted, op, options, format})
-    end
+    case Process.get({@spawned, tag}) do
+      nil ->
+        unknown()
 
-    :ok
+      {state, op, options, format} ->
+        with {:spawned, ticket} <- state, do: Waiting.stop(ticket, tag)
+        interrupted = {:error, %ContextError{reason: :interrupted}}
+        Process.put({@spawned, tag}, {interrupted, op, options, format})
+        :ok
+    end
   end
+
+  defp unknown, do: {:error, %ContextError{reason: :not_found, details: @unknown}}
 
   @doc "What an answer that came as a message comes to, in what is left of the time."
   @spec settle(Native.answer() | {:done, Request.result()}, Native.op(), map, Native.format()) ::
