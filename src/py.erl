@@ -99,8 +99,8 @@ await(Ref) -> answer('Elixir.Py':await(Ref)).
 -spec await(reference(), timeout()) -> answer().
 await(Ref, Timeout) -> answer('Elixir.Py':await(Ref, Timeout)).
 
--spec cancel(reference()) -> ok.
-cancel(Ref) -> 'Elixir.Py':cancel(Ref).
+-spec cancel(reference()) -> ok | {error, term()}.
+cancel(Ref) -> answer('Elixir.Py':cancel(Ref)).
 
 -spec cast(name(), name(), list()) -> ok | {error, term()}.
 cast(M, F, Args) -> casted(M, F, Args, []).

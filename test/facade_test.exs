@@ -205,6 +205,7 @@ defmodule FacadeTest do
       ref = :py.spawn_call(:time, :sleep, [0.01])
       assert :py.cancel(ref) == :ok
       assert :py.await(ref) == {:error, :interrupted}
+      assert :py.cancel(ref) == {:error, :not_found}
 
       assert :py.cast(:erlang, :send, [self(), :one]) == :ok
       assert_receive :one, 5_000

@@ -9,7 +9,8 @@ defmodule Py.ContextError do
     * `:timeout` - the answer did not come within `timeout:`
     * `:interrupted` - the running code was stopped
     * `:out_of_memory` - the code wanted more memory than the `memory_limit:` of its context
-    * `:not_found` - no context has that name or place, or no such pool is started
+    * `:not_found` - no context has that name or place, no such pool is started, or this process
+      has no such call to await or to cancel
     * `:would_deadlock` - the request would wait for itself
     * `:supervised` - the pool is a child of your own supervisor, which alone starts and stops it
 

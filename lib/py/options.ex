@@ -115,7 +115,9 @@ defmodule Py.Options do
       verbs: [:stream_start],
       type: :pos_integer,
       default: 1_000,
-      doc: "how many messages the receiver may have in its mailbox before the stream pauses"
+      doc:
+        "how many messages of the stream may wait in the receiver's mailbox before it pauses; " <>
+          "those of others do not count"
     ],
     owner: [
       verbs: [:stream_start],

@@ -234,7 +234,8 @@ defmodule Py.Reactor do
     limits = Map.take(options, [:max_connections, :max_write_buffer, :shared])
 
     with :ok <- Native.reactor_open(limits),
-         {:spawned, ticket} <- Spawned.submit(op, %{context: context}, :term, tag) do
+         {:spawned, ticket} <-
+           Spawned.submit(op, %{context: context, timeout: :infinity}, :term, tag) do
       {:ok, %{state | ticket: ticket}}
     else
       {:error, error} -> with :ok <- close(state), do: {:stop, error}

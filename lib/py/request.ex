@@ -18,7 +18,7 @@ defmodule Py.Request do
   }
 
   alias Py.EventLoop.Tasks
-  alias Py.Request.{Batch, Inline, Route, Spawned}
+  alias Py.Request.{Batch, Inline, Route, Spawned, Waiting}
   alias Py.Stream.Push
 
   @type result :: {:ok, term} | {:error, Exception.t()}
@@ -128,13 +128,22 @@ defmodule Py.Request do
   def gather(calls, _opts, _format) when not is_list(calls), do: Mistake.calls!(calls)
 
   def gather(calls, opts, format) do
+    deadline = Waiting.deadline(Options.parse!(:spawn_call, opts).timeout)
+    # Of an option that is given twice the last one counts.
+    within = fn opts -> opts ++ [timeout: Waiting.left(deadline)] end
+
     calls
     |> Enum.map(fn
-      {module, function, args} -> spawn_call(module, function, args, opts, format)
-      {module, function, args, own} -> spawn_call(module, function, args, opts ++ own, format)
-      other -> Mistake.calls!([other])
+      {module, function, args} ->
+        spawn_call(module, function, args, within.(opts), format)
+
+      {module, function, args, own} ->
+        spawn_call(module, function, args, within.(opts ++ own), format)
+
+      other ->
+        Mistake.calls!([other])
     end)
-    |> Spawned.await_many(Keyword.get(opts, :timeout, @timeout))
+    |> Spawned.await_many(Waiting.left(deadline))
   end
 
   @doc "Calls a function with each element, and waits for all."

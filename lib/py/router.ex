@@ -425,21 +425,23 @@ defmodule Py.Router do
   end
 
   @doc false
-  @spec resolve(context, pool) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}
-  def resolve(context, _pool) when is_pid(context), do: {:ok, context}
+  # Opening a context may take so many milliseconds.
+  @spec resolve(context, pool, timeout) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}
+  def resolve(context, pool, timeout \\ :infinity)
+  def resolve(context, _pool, _timeout) when is_pid(context), do: {:ok, context}
 
-  def resolve(place, pool) when is_integer(place) do
+  def resolve(place, pool, timeout) when is_integer(place) do
     slots = Pool.slots(pool)
 
     cond do
       slots == nil -> Pool.not_found(pool)
       place not in 1..tuple_size(slots)//1 -> not_found()
       context = elem(slots, place - 1) -> {:ok, context}
-      true -> Pool.open(pool, place - 1)
+      true -> Pool.open(pool, place - 1, timeout)
     end
   end
 
-  def resolve(name, _pool) do
+  def resolve(name, _pool, _timeout) do
     case GenServer.whereis(name) do
       nil -> not_found()
       server -> {:ok, server}
@@ -449,21 +451,21 @@ defmodule Py.Router do
   @doc false
   # A process stays with the context of its first `exec`, so it had better be an idle one (one
   # still to be opened is), and if none is, one that will be soon: its job has just begun.
-  @spec idle_context(pool) :: {:ok, pid} | {:error, Exception.t()}
-  def idle_context(pool) do
+  @spec idle_context(pool, timeout) :: {:ok, pid} | {:error, Exception.t()}
+  def idle_context(pool, timeout) do
     case target(pool) do
       nil -> Pool.not_found(pool)
-      {slots, preferred} -> idle_context(pool, slots, preferred)
+      {slots, preferred} -> idle_context(pool, slots, preferred, timeout)
     end
   end
 
-  defp idle_context(pool, slots, preferred) do
+  defp idle_context(pool, slots, preferred, timeout) do
     size = tuple_size(slots)
     indexes = Enum.map(preferred..(preferred + size - 1), &rem(&1, size))
     idle = &(load(elem(slots, &1)) == {0, 0})
     index = Enum.find(indexes, idle) || Enum.min_by(indexes, &load(elem(slots, &1)))
     context = elem(slots, index)
-    if Pool.open?(context), do: {:ok, context}, else: Pool.open(pool, index)
+    if Pool.open?(context), do: {:ok, context}, else: Pool.open(pool, index, timeout)
   end
 
   # How long a context has been busy, in microseconds, and how many requests wait for it. One

@@ -346,13 +346,16 @@ defmodule Py.ContextTest do
   test "spawned and cast requests from another node find their way" do
     context = start_context()
     tag = make_ref()
-    assert {:spawned, _waiter} = Remote.run(context, {:eval, "1 + 1", %{}}, :term, {:spawn, tag})
+
+    assert {:spawned, _waiter} =
+             Remote.run(context, {:eval, "1 + 1", %{}}, :term, {:spawn, tag, 5_000})
+
     assert_receive {^tag, {:done, {:ok, 2}}}, 5_000
     assert Remote.run(context, {:exec, "x = 5"}, :term, {:cast, false}) == :ok
     assert eventually(fn -> Context.eval(context, "x") == {:ok, 5} end)
 
     endless = {:eval, "while True: pass", %{}}
-    {:spawned, waiter} = Remote.run(context, endless, :term, {:spawn, tag})
+    {:spawned, waiter} = Remote.run(context, endless, :term, {:spawn, tag, 5_000})
     assert eventually(fn -> match?({:ok, %{running: true}}, Context.info(context)) end)
     assert Remote.cancel(waiter) == :cancelled
     assert Context.eval(context, "1", %{}, timeout: 10_000) == {:ok, 1}

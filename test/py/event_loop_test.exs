@@ -183,6 +183,10 @@ defmodule Py.EventLoopTest do
       money = %Py.Case.Money{amount: 3, currency: :eur}
       ref = EventLoop.create_task(context, :builtins, :list, [money])
       assert EventLoop.await(ref) == {:ok, [3, "eur"]}
+      :ok = Py.exec("def same(value): return value")
+
+      assert EventLoop.await(EventLoop.create_task(:__main__, :same, [money])) ==
+               {:ok, {3, "eur"}}
     end
 
     test "are cancelled, and clear up", %{context: context} do

@@ -97,6 +97,62 @@ defmodule Py.OutputTest do
       assert %{py_logger: "shop.orders", function: "act", line: 3, file: "<exec>"} = metadata
     end
 
+    test "keeps its place in what is printed, even to a slow device" do
+      logged()
+      device = spawn_link(__MODULE__, :slow_device, [self()])
+
+      code = """
+      import erlang, logging
+      for n in range(3):
+          print("print", n)
+          print("and", n)
+          logging.warning("log %d", n)
+      erlang.send(device, "all said")
+      n
+      """
+
+      task =
+        Task.async(fn ->
+          Process.group_leader(self(), device)
+          Py.eval(code, %{device: device})
+        end)
+
+      assert Task.await(task, 20_000) == {:ok, 2}
+      assert said() == Enum.map_join(0..2, &"print #{&1}\nand #{&1}\nlog #{&1}\n")
+    end
+
+    # Answers to what is written first when Python has said all it has to say.
+    def slow_device(test) do
+      first = written(test)
+      receive do: ("all said" -> :ok)
+      reply(first)
+      quick_device(test)
+    end
+
+    defp quick_device(test) do
+      reply(written(test))
+      quick_device(test)
+    end
+
+    defp written(test) do
+      receive do
+        {:io_request, from, request, {:put_chars, :unicode, text}} ->
+          send(test, {:written, text})
+          {from, request}
+      end
+    end
+
+    defp reply({from, request}), do: send(from, {:io_reply, request, :ok})
+
+    defp said do
+      receive do
+        {:written, text} -> text <> said()
+        {:logged, :warning, "log " <> _ = text, _metadata} -> text <> "\n" <> said()
+      after
+        0 -> ""
+      end
+    end
+
     test "has the metadata of the process that called" do
       logged()
       Logger.metadata(request_id: "r2")

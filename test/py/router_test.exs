@@ -59,6 +59,48 @@ defmodule Py.RouterTest do
     assert List.last(Router.contexts()) == context
   end
 
+  describe "a context that takes long to open" do
+    setup do
+      key = "opens #{System.unique_integer()}"
+      code = "import erlang, time\nwhile not erlang.state_get('#{key}'): time.sleep(0.001)"
+      Application.put_env(:erlang_python, :preload_code, code)
+      on_exit(fn -> Application.delete_env(:erlang_python, :preload_code) end)
+      start_supervised!({Router, name: :slow, size: 2})
+      %{open: fn -> Py.State.store(key, true) end}
+    end
+
+    test "keeps nobody longer than they want to wait, and opens for others", %{open: open} do
+      late = {:error, %ContextError{reason: :timeout}}
+      opts = [pool: :slow, timeout: 50]
+      assert Py.call(:math, :sqrt, [16], opts) == late
+      assert Py.call(:math, :sqrt, [16], [context: 2] ++ opts) == late
+      assert Py.call(:math, :sqrt, [16], [inline: true] ++ opts) == late
+      assert Py.eval("1", %{}, opts) == late
+      assert Py.exec("x = 1", opts) == late
+      assert Py.await(Py.spawn_call(:math, :sqrt, [16], opts)) == late
+      assert Py.map(1..1_000, :math, :sqrt, opts) == List.duplicate(late, 1_000)
+      assert Py.async_gather(List.duplicate({:math, :sqrt, [16]}, 3), opts) == [late, late, late]
+      task = Py.EventLoop.create_task(:math, :sqrt, [16], opts)
+      assert Py.EventLoop.await(task) == late
+
+      open.()
+      assert Py.eval("1", %{}, pool: :slow) == {:ok, 1}
+      assert Py.exec("x = 1", pool: :slow) == :ok
+      assert Process.info(self(), :messages) == {:messages, []}
+    end
+
+    test "has casts wait for it", %{open: open} do
+      parent = self()
+      spawn_link(fn -> Py.cast(:erlang, :send, [parent, "cast"], pool: :slow) end)
+
+      assert Py.eval("1", %{}, pool: :slow, timeout: 50) ==
+               {:error, %ContextError{reason: :timeout}}
+
+      open.()
+      assert_receive "cast", 20_000
+    end
+  end
+
   test "contexts of a new pool are what the application says" do
     :ok = Application.put_env(:erlang_python, :max_queue, 1)
     :ok = Application.put_env(:erlang_python, :mode, :worker)

@@ -25,6 +25,15 @@ defmodule Py.SpawnTest do
       assert Py.await(Py.spawn_call(:builtins, :list, [money])) == {:ok, [3, "eur"]}
     end
 
+    test "encode structs before the call, which runs whether it is awaited or not" do
+      context = start_context()
+      :ok = Context.exec(context, "seen = []\nadd = seen.append")
+      money = %Py.Case.Money{amount: 3, currency: :eur}
+      Py.spawn_call(:__main__, :add, [[%{price: money}]], context: context)
+      seen = {:ok, [[%{"price" => {3, "eur"}}]]}
+      assert eventually(fn -> Context.eval(context, "seen") == seen end)
+    end
+
     test "may be awaited in any order" do
       refs = for n <- 1..50, do: Py.spawn_call(:math, :factorial, [n])
       expected = for n <- 1..50, do: {:ok, Enum.product(1..n)}
@@ -97,11 +106,22 @@ defmodule Py.SpawnTest do
       assert messages() == {:messages, []}
     end
 
-    test "of a call that is done or unknown changes nothing else" do
+    test "may be repeated, and may come too late to stop anything" do
       ref = Py.spawn_call(:math, :sqrt, [16])
-      {:ok, 4.0} = Py.await(ref)
-      assert Py.cancel(ref) == :ok
-      assert Py.cancel(make_ref()) == :ok
+      assert eventually(fn -> match?({:messages, [_answer]}, messages()) end)
+      for _ <- 1..2, do: assert(Py.cancel(ref) == :ok)
+      assert Py.await(ref) == {:error, %ContextError{reason: :interrupted}}
+      assert messages() == {:messages, []}
+    end
+
+    test "says so when there is nothing to stop, as await does" do
+      ref = Py.spawn_call(:math, :sqrt, [16])
+      elsewhere = Task.await(Task.async(fn -> Py.cancel(ref) end))
+      assert {:error, %ContextError{reason: :not_found} = error} = elsewhere
+      assert Exception.message(error) =~ "another process"
+      assert Py.await(ref) == {:ok, 4.0}
+      assert Py.cancel(ref) == elsewhere
+      assert Py.cancel(make_ref()) == elsewhere
       assert messages() == {:messages, []}
     end
   end
@@ -142,12 +162,12 @@ defmodule Py.SpawnTest do
                Py.cast(:math, :sqrt, [1], pool: :nobody)
     end
 
-    test "encodes structs" do
+    test "encodes structs, and keeps their place" do
       context = start_context()
       :ok = Context.exec(context, "seen = []\nadd = seen.append")
       money = %Py.Case.Money{amount: 3, currency: :eur}
-      :ok = Py.cast(:__main__, :add, [money], context: context)
-      assert eventually(fn -> Context.eval(context, "seen") == {:ok, [{3, "eur"}]} end)
+      for value <- [money, 1], do: :ok = Py.cast(:__main__, :add, [value], context: context)
+      assert Context.eval(context, "seen") == {:ok, [{3, "eur"}, 1]}
     end
 
     test "logs what fails" do
@@ -182,6 +202,49 @@ defmodule Py.SpawnTest do
       assert Py.parallel(endless, timeout: 50) == [timeout, timeout]
       for context <- [one, two], do: assert(Context.eval(context, "1") == {:ok, 1})
       assert messages() == {:messages, []}
+    end
+
+    test "runs calls with structs at the same time, too" do
+      key = "meeting #{System.unique_integer()}"
+
+      # Each comes back when the other one has begun.
+      code = """
+      import erlang, time
+      def meet(key, money):
+          erlang.state_incr(key)
+          while erlang.state_get(key) < 2:
+              time.sleep(0.001)
+          return money
+      """
+
+      calls =
+        for amount <- [1, 2] do
+          context = start_context()
+          :ok = Context.exec(context, code)
+          money = %Py.Case.Money{amount: amount, currency: :eur}
+          {:__main__, :meet, [key, money], [context: context]}
+        end
+
+      assert Py.parallel(calls) == [ok: {1, "eur"}, ok: {2, "eur"}]
+    end
+
+    requires_interpreters()
+
+    test "has one time for all that an extension moves to the pool :worker" do
+      key = "moved #{System.unique_integer()}"
+
+      code = """
+      import erlang
+      if erlang.execution_mode() == 'subinterp':
+          raise ImportError('module does not support loading in subinterpreters')
+      erlang.state_incr('#{key}')
+      while True: pass
+      """
+
+      calls = List.duplicate({:builtins, :exec, [code, %{}]}, 4)
+      timeout = {:error, %ContextError{reason: :timeout}}
+      assert Py.parallel(calls, timeout: 500) == List.duplicate(timeout, 4)
+      assert Py.State.fetch(key) == {:ok, 1}
     end
   end
 

@@ -2,6 +2,7 @@ defmodule Py.StreamTest do
   use Py.Case, async: true
 
   alias Py.{Context, ContextError, Error}
+  alias Py.Stream.Window
 
   # Notes what it has produced, and that it was closed.
   @source """
@@ -146,6 +147,57 @@ defmodule Py.StreamTest do
       assert {:ok, [_once]} = closed(context)
     end
 
+    test "minds its own messages only, not those of others", %{context: context} do
+      for n <- 1..50, do: send(self(), {:other, n})
+      options = [context: context, window: 20]
+      for source <- [:counting, :slowly], do: assert(takes_turns(source, options))
+      for n <- 1..50, do: assert_received({:other, ^n})
+    end
+
+    # Reads 100 items, a few at a time, of which never more than the window wait.
+    defp takes_turns(source, options) do
+      ref = Py.stream_start(:__main__, source, [1_000], options)
+
+      for n <- 0..99 do
+        if rem(n, 10) == 0, do: assert(eventually(fn -> waiting(ref) == 20 end))
+        for _ <- 1..5, do: Context.eval(options[:context], "1")
+        assert waiting(ref) <= 20
+        assert_receive {:py_stream, ^ref, {:data, ^n}}, 5_000
+        send(self(), {:other, n + 51})
+      end
+
+      for n <- 51..150, do: assert_received({:other, ^n})
+      Py.stream_cancel(ref) == :ok
+    end
+
+    test "goes on when there are too many messages of others to look through" do
+      for n <- 1..100_100, do: send(self(), {:other, n})
+      ref = Py.stream_start(:builtins, :range, [3], window: 2)
+      for n <- 0..2, do: assert_receive({:py_stream, ^ref, {:data, ^n}}, 5_000)
+      assert_receive {:py_stream, ^ref, :done}, 5_000
+    end
+
+    test "has a window of its own beside another stream", %{context: context} do
+      refs =
+        for _ <- 1..2 do
+          ref = Py.stream_start(:__main__, :counting, [], context: context, window: 20)
+          assert eventually(fn -> waiting(ref) == 20 end)
+          ref
+        end
+
+      for ref <- refs do
+        for n <- 0..99, do: assert_receive({:py_stream, ^ref, {:data, ^n}}, 5_000)
+      end
+
+      Enum.each(refs, &Py.stream_cancel/1)
+    end
+
+    test "has one for a receiver on another node, too" do
+      assert {:ok, {20, items}, _output} = Py.Child.run({Py.Case.Far, :stream, [20, 100]})
+      assert items == Enum.to_list(0..99)
+    end
+
+    defp waiting(ref), do: self() |> Window.count(ref) |> elem(1)
     defp queue, do: self() |> Process.info(:message_queue_len) |> elem(1)
 
     test "sends nothing after it was cancelled" do
@@ -166,6 +218,16 @@ defmodule Py.StreamTest do
         kill(receiver)
         assert eventually(fn -> Context.eval(context, "1", %{}, timeout: 1_000) == {:ok, 1} end)
       end
+    end
+
+    test "is no less stopped when a struct had to be encoded for it", %{context: context} do
+      code = "import erlang\nerlang.send(test, 'begun')\nwhile True: pass"
+      vars = %{"test" => self(), "price" => %Py.Case.Money{amount: 5, currency: :eur}}
+      options = [context: context, timeout: :infinity]
+      ref = Py.stream_start(:builtins, :exec, [code, vars], options)
+      assert_receive "begun", 5_000
+      assert Py.stream_cancel(ref) == :ok
+      assert Context.eval(context, "1") == {:ok, 1}
     end
   end
 end

@@ -19,7 +19,7 @@ defmodule Py.Context.Remote do
     GenServer.cast(context, {:cast, op, Cast.info(nil, :context, false)})
   end
 
-  def run(context, op, format, {:spawn, tag}) do
+  def run(context, op, format, {:spawn, tag, _timeout}) do
     parent = self()
     message = {:request, op, format, :infinity, Process.group_leader()}
     {:spawned, spawn(fn -> spawned(parent, tag, context, message) end)}

@@ -27,9 +27,13 @@ defmodule Py.Request.Batch do
   end
 
   defp apart(calls, options, format) do
+    deadline = Waiting.deadline(options.timeout)
+
     calls
-    |> Enum.map(fn {op, own} -> Spawned.start(op, own, Request.format(own, format)) end)
-    |> Spawned.await_many(options.timeout)
+    |> Enum.map(fn {op, own} ->
+      Spawned.start(op, within(own, deadline), Request.format(own, format))
+    end)
+    |> Spawned.await_many(Waiting.left(deadline))
   end
 
   defp together(calls, options, format) do
@@ -49,8 +53,11 @@ defmodule Py.Request.Batch do
   defp lanes(%{context: nil, pool: pool}), do: 2 * max(Router.num_contexts(pool || :default), 1)
   defp lanes(_one_context), do: 2
 
-  defp collect(%{left: [_ | _], out: out, lanes: lanes} = state) when map_size(out) < lanes,
-    do: state |> submit() |> collect()
+  defp collect(%{left: [_ | _], out: out, lanes: lanes} = state) when map_size(out) < lanes do
+    if Waiting.left(state.deadline) == 0,
+      do: expire(state),
+      else: state |> submit() |> collect()
+  end
 
   defp collect(%{out: out, results: results} = state) when map_size(out) == 0,
     do: Enum.flat_map(0..(state.next - 1)//1, &Map.fetch!(results, &1))
@@ -69,12 +76,14 @@ defmodule Py.Request.Batch do
     state = %{state | left: left, next: next + 1}
     tag = make_ref()
 
+    options = within(options, state.deadline)
+
     case Spawned.submit(op, options, Request.format(options, format), tag) do
       {:spawned, ticket} ->
         put_in(state.out[tag], {next, chunk, ticket, System.monotonic_time(:microsecond)})
 
       {:ok, answers} ->
-        put_in(state.results[next], settle({:ok, answers}, chunk, format))
+        put_in(state.results[next], settle({:ok, answers}, chunk, state))
 
       {:error, _exception} = error ->
         put_in(state.results[next], List.duplicate(error, length(chunk)))
@@ -84,7 +93,7 @@ defmodule Py.Request.Batch do
   defp answered(state, tag, answer) do
     {{index, chunk, _ticket, started}, out} = Map.pop!(state.out, tag)
     took = System.monotonic_time(:microsecond) - started
-    results = Map.put(state.results, index, settle(answer, chunk, state.format))
+    results = Map.put(state.results, index, settle(answer, chunk, state))
     %{state | out: out, results: results, size: size(state.size, length(chunk), took)}
   end
 
@@ -97,7 +106,7 @@ defmodule Py.Request.Batch do
     stopped =
       for {tag, {index, chunk, ticket, _started}} <- out, into: results do
         case Waiting.stop(ticket, tag) do
-          {:answered, answer} -> {index, settle(answer, chunk, state.format)}
+          {:answered, answer} -> {index, settle(answer, chunk, state)}
           :cancelled -> {index, late(chunk)}
         end
       end
@@ -143,17 +152,19 @@ defmodule Py.Request.Batch do
     {{:batch, calls}, options}
   end
 
-  defp settle(answer, [{op, options}], format), do: [Spawned.settle(answer, op, options, format)]
-  defp settle({:done, result}, chunk, format), do: settle(result, chunk, format)
+  defp settle(answer, [call], state), do: [settled(answer, call, state)]
+  defp settle({:done, result}, chunk, state), do: settle(result, chunk, state)
 
-  defp settle({:ok, answers}, chunk, format) do
-    Enum.zip_with(answers, chunk, fn answer, {op, options} ->
-      Spawned.settle(answer, op, options, format)
-    end)
-  end
+  defp settle({:ok, answers}, chunk, state),
+    do: Enum.zip_with(answers, chunk, &settled(&1, &2, state))
 
-  defp settle({:error, %_{}} = error, chunk, _format), do: List.duplicate(error, length(chunk))
+  defp settle({:error, %_{}} = error, chunk, _state), do: List.duplicate(error, length(chunk))
 
-  defp settle({:error, reason}, chunk, _format),
+  defp settle({:error, reason}, chunk, _state),
     do: List.duplicate({:error, Request.exception(reason)}, length(chunk))
+
+  defp settled(answer, {op, options}, %{format: format, deadline: deadline}),
+    do: Spawned.settle(answer, op, within(options, deadline), format)
+
+  defp within(options, deadline), do: %{options | timeout: Waiting.left(deadline)}
 end

@@ -7,8 +7,7 @@ defmodule Py.Request.Cast do
   require Logger
 
   alias Py.{Callback, Native, Request}
-  alias Py.Encoder.Walk
-  alias Py.Request.{Route, Waiting}
+  alias Py.Request.Route
   alias Py.Router.Extension
 
   @type info :: %{
@@ -45,14 +44,6 @@ defmodule Py.Request.Cast do
   def describe({:call_method, object, method, _args, _kwargs}), do: "#{object.type}.#{method}"
   def describe({:schedule, target}), do: "the scheduled function #{inspect(target)}"
   def describe(op), do: inspect(elem(op, 0))
-
-  # Nothing has run yet: there was a struct that has to be encoded here.
-  defp again(info, op, {:conversion, %{reason: :encoder, direction: :to_python}} = reason) do
-    case Walk.op(op) do
-      ^op -> {:error, Request.exception(reason)}
-      encoded -> Waiting.submit(info.target, encoded, info.scope, :term, :infinity)
-    end
-  end
 
   defp again(%{routed?: routed?}, op, reason) do
     failed = {:error, Request.exception(reason)}

@@ -15,6 +15,9 @@ defmodule Py.Request.Route do
   # With the option `pool:`, that pool takes the place of 5 and 6, and has bindings and
   # namespaces of its own. Below, `pool` is that option's value and `nil` without it.
   #
+  # A context that has to be opened for it takes what that takes from the caller's time, and
+  # opens all the same when that is over: others will want it.
+  #
   # While this process runs a callback, the context that waits for it is taken for 5 and 6 if it
   # is in that pool, and what goes there by any of these ways is given to the callback. So
   # processes that all hold a context never wait for each other's.
@@ -32,12 +35,16 @@ defmodule Py.Request.Route do
   def run(op, %{context: nil} = options, format, how),
     do: route(op, options.pool, format, how)
 
+  def run(op, %{context: context}, format, how) when is_pid(context),
+    do: in_given(context, op, :context, format, how)
+
   def run(op, options, format, how) do
-    case Router.resolve(options.context, Map.get(options, :pool) || :default) do
-      {:ok, pid} when is_pid(pid) -> in_given(pid, op, :context, format, how)
-      {:ok, server} -> Remote.run(server, Walk.op(op), format, how)
-      error -> error
-    end
+    pool = Map.get(options, :pool) || :default
+
+    in_time(how, &Router.resolve(options.context, pool, &1), fn
+      pid, how when is_pid(pid) -> in_given(pid, op, :context, format, how)
+      server, how -> Remote.run(server, Walk.op(op), format, how)
+    end)
   end
 
   @doc "Runs an operation in the context of an object."
@@ -126,17 +133,17 @@ defmodule Py.Request.Route do
 
   # Gives this process a namespace in a context of that pool.
   defp settle(home, op, pool, format, how) do
-    with {:ok, context} <- settling_place(home) do
+    in_time(how, &settling_place(home, &1), fn context, how ->
       binding = {context, Native.namespace_new()}
       Process.put(namespace_key(pool), binding)
       in_namespace(binding, op, pool, format, how)
-    end
+    end)
   end
 
-  defp settling_place(home) do
+  defp settling_place(home, timeout) do
     case Callback.innermost(home) do
       {context, _callback} -> {:ok, context}
-      nil -> Router.idle_context(home || :default)
+      nil -> Router.idle_context(home || :default, timeout)
     end
   end
 
@@ -234,8 +241,9 @@ defmodule Py.Request.Route do
     case Waiting.submit(target, op, scope, format, how) do
       {:unopened, index} ->
         # The process may be on another scheduler by now, but this is the slot that is open.
-        with {:ok, _context} <- Pool.open(pool, index),
-             do: in_slots(Router.target(pool, index), pool, op, scope, format, how)
+        in_time(how, &Pool.open(pool, index, &1), fn _context, how ->
+          in_slots(Router.target(pool, index), pool, op, scope, format, how)
+        end)
 
       :gone ->
         renew(slots, pool, op, scope, format, how)
@@ -248,10 +256,19 @@ defmodule Py.Request.Route do
   # The slot held a context that has just died, and nothing ran. Once it is out of the slots
   # another one serves.
   defp renew(slots, pool, op, scope, format, how) do
-    case Pool.renew(pool, slots) do
-      :ok -> in_slots(pool, op, scope, format, how)
-      _unchanged -> {:error, %ContextError{reason: :closed}}
-    end
+    in_time(how, &Pool.renew(pool, slots, &1), fn
+      :renewed, how -> in_slots(pool, op, scope, format, how)
+      :unchanged, _how -> {:error, %ContextError{reason: :closed}}
+    end)
+  end
+
+  # Finds a place, which a context may have to be opened for, and goes on there in what is left.
+  defp in_time(how, find, go_on) do
+    timeout = Waiting.limit(how)
+    deadline = Waiting.deadline(timeout)
+
+    with {:ok, place} <- find.(timeout),
+         do: go_on.(place, Waiting.within(how, Waiting.left(deadline)))
   end
 
   # The context of the first object among arguments, keyword arguments or variables.

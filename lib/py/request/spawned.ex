@@ -14,7 +14,7 @@ defmodule Py.Request.Spawned do
   @started :"$py_started"
 
   @unknown "this process has no such call to wait for: it has been awaited already, or another " <>
-             "process made it"
+             "process made it, which alone can await or cancel it"
 
   @doc "Starts an operation; the reference stands for its answer."
   @spec start(Native.op(), map, Native.format()) :: reference
@@ -28,14 +28,15 @@ defmodule Py.Request.Spawned do
   @doc "The same for one's own loop: what comes as `{tag, answer}` goes to `settle/4`."
   @spec submit(Native.op(), map, Native.format(), Native.tag()) ::
           {:spawned, Native.ticket() | pid} | Request.result()
-  def submit(op, options, format, tag), do: Route.run(op, options, format, {:spawn, tag})
+  def submit(op, options, format, tag),
+    do: Route.run(op, options, format, {:spawn, tag, options.timeout})
 
   @doc "The answer of a started call, once."
   @spec await(reference, timeout | nil) :: Request.result()
   def await(tag, timeout \\ nil) do
     case Process.get({@spawned, tag}) do
       nil ->
-        {:error, %ContextError{reason: :not_found, details: @unknown}}
+        unknown()
 
       {state, op, options, format} ->
         options = if timeout, do: %{options | timeout: timeout}, else: options
@@ -56,18 +57,23 @@ defmodule Py.Request.Spawned do
   end
 
   @doc "Stops a started call."
-  @spec cancel(reference) :: :ok
+  @spec cancel(reference) :: :ok | {:error, ContextError.t()}
   def cancel(tag) do
-    with {state, op, options, format} <- Process.get({@spawned, tag}) do
-      with {:spawned, ticket} <- state, do: Waiting.stop(ticket, tag)
-      interrupted = {:error, %ContextError{reason: :interrupted}}
-      Process.put({@spawned, tag}, {interrupted, op, options, format})
-    end
+    case Process.get({@spawned, tag}) do
+      nil ->
+        unknown()
 
-    :ok
+      {state, op, options, format} ->
+        with {:spawned, ticket} <- state, do: Waiting.stop(ticket, tag)
+        interrupted = {:error, %ContextError{reason: :interrupted}}
+        Process.put({@spawned, tag}, {interrupted, op, options, format})
+        :ok
+    end
   end
 
-  @doc "What an answer that came as a message comes to."
+  defp unknown, do: {:error, %ContextError{reason: :not_found, details: @unknown}}
+
+  @doc "What an answer that came as a message comes to, in what is left of the time."
   @spec settle(Native.answer() | {:done, Request.result()}, Native.op(), map, Native.format()) ::
           Request.result()
   def settle({:timed, times, answer}, op, options, format) do
@@ -83,27 +89,19 @@ defmodule Py.Request.Spawned do
   # From another node, where the rest has been done.
   def settle({:done, result}, _op, options, _format), do: Request.decode(result, options)
 
-  # Nothing has run yet: the ordinary way encodes what has to be.
-  def settle(
-        {:error, {:conversion, %{reason: :encoder, direction: :to_python}}},
-        op,
-        options,
-        format
-      ),
-      do: Request.run(op, options, format)
-
-  # And it finds the pool where a refused extension can run, or says what would help.
   def settle({:error, reason}, op, options, format) do
     case Request.exception(reason) do
       %Error{} = error ->
-        if Extension.refusal?(error),
-          do: Request.run(op, options, format),
-          else: {:error, error}
+        if Extension.refusal?(error), do: again(op, options, format), else: {:error, error}
 
       error ->
         {:error, error}
     end
   end
+
+  # The ordinary way finds the pool where a refused extension can run, or says what would help.
+  defp again(_op, %{timeout: 0}, _format), do: Waiting.timeout()
+  defp again(op, options, format), do: Request.run(op, options, format)
 
   defp told(result, tag, op) do
     case Process.delete({@started, tag}) do
@@ -113,8 +111,10 @@ defmodule Py.Request.Spawned do
   end
 
   defp fetch({:spawned, ticket}, tag, op, %{timeout: timeout} = options, format) do
+    deadline = Waiting.deadline(timeout)
+
     receive do
-      {^tag, answer} -> settle(answer, op, options, format)
+      {^tag, answer} -> settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
     after
       timeout -> expire(ticket, tag, op, options, format)
     end
@@ -127,7 +127,6 @@ defmodule Py.Request.Spawned do
       {:answered, {:timed, _times, {:ok, _value} = ok}} -> settle(ok, op, options, format)
       {:answered, {:ok, _value} = ok} -> settle(ok, op, options, format)
       {:answered, {:done, _result} = done} -> settle(done, op, options, format)
-      {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> Waiting.timeout()
       {:answered, {:error, reason}} -> {:error, Request.exception(reason)}
       _cancelled_or_more_to_do -> Waiting.timeout()
     end

@@ -7,7 +7,8 @@ defmodule Py.Request.Waiting do
   #   * `timeout` - in this call, so many milliseconds
   #   * `{:timed, timeout}` - likewise, and `Py.Telemetry` is told how long it took
   #   * `{:inline, timeout}` - likewise, but on this scheduler if the context is idle
-  #   * `{:spawn, tag}` - by `Py.Request.Spawned`, later; here only a ticket comes back
+  #   * `{:spawn, tag, timeout}` - by `Py.Request.Spawned`, later; here only a ticket comes back,
+  #     in that time
   #   * `{:task, info, timeout}` - by whoever gets the message; see `Py.EventLoop.Tasks`
   #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
 
@@ -20,13 +21,16 @@ defmodule Py.Request.Waiting do
   @type how ::
           timeout
           | {:timed | :inline, timeout}
-          | {:spawn, Native.tag()}
+          | {:spawn, Native.tag(), timeout}
           | {:task, info :: map, timeout}
           | {:cast, routed? :: boolean}
   @type outcome ::
           Request.result() | {:spawned, Native.ticket() | pid} | {:task, Native.ticket()} | :ok
 
   @gone [:closed, :not_found]
+
+  # What the last message of a request begins with.
+  @answers [:ok, :error, :schedule, :done, :timed]
 
   # Bytes of output that are written together, at most.
   @at_once 65_536
@@ -38,7 +42,8 @@ defmodule Py.Request.Waiting do
   """
   @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), how) ::
           outcome | {:unopened, non_neg_integer} | :gone
-  def submit(target, op, scope, format, {:spawn, tag} = how) do
+  def submit(target, op, scope, format, {:spawn, tag, _timeout} = how) do
+    op = Walk.ahead(op)
     spawn = if Telemetry.calls?(), do: :timed_spawn, else: :spawn
     kind = {spawn, Process.group_leader()}
 
@@ -49,6 +54,7 @@ defmodule Py.Request.Waiting do
   end
 
   def submit(target, op, scope, format, {:task, info, timeout} = how) do
+    op = Walk.ahead(op)
     kind = {:task, Process.group_leader(), info, timeout}
 
     case Native.request_submit(target, op, scope, nil, format, kind) do
@@ -58,6 +64,7 @@ defmodule Py.Request.Waiting do
   end
 
   def submit(target, op, scope, format, {:cast, routed?} = how) do
+    op = Walk.ahead(op)
     kind = {:cast, Process.group_leader(), Cast.info(target, scope, routed?)}
 
     case Native.request_submit(target, op, scope, make_ref(), format, kind) do
@@ -121,6 +128,22 @@ defmodule Py.Request.Waiting do
   @spec left(integer | :infinity) :: timeout
   def left(:infinity), do: :infinity
   def left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
+
+  @doc "How long whoever submits an operation in that way waits, at most."
+  @spec limit(how) :: timeout
+  def limit({kind, timeout}) when kind in [:timed, :inline], do: timeout
+  def limit({:spawn, _tag, timeout}), do: timeout
+  def limit({:task, _info, timeout}), do: timeout
+  def limit({:cast, _routed?}), do: :infinity
+  def limit(timeout), do: timeout
+
+  @doc "The same way, with that limit."
+  @spec within(how, timeout) :: how
+  def within({kind, _timeout}, timeout) when kind in [:timed, :inline], do: {kind, timeout}
+  def within({:spawn, tag, _timeout}, timeout), do: {:spawn, tag, timeout}
+  def within({:task, info, _timeout}, timeout), do: {:task, info, timeout}
+  def within({:cast, _routed?} = how, _timeout), do: how
+  def within(_timeout, timeout), do: timeout
 
   @doc "Stops a request; its messages are gone from the mailbox when this returns."
   @spec stop(Native.ticket() | pid, Native.tag()) :: :cancelled | {:answered, term}
@@ -215,27 +238,51 @@ defmodule Py.Request.Waiting do
     end
   end
 
-  # Endless output must not keep the time from being looked at.
-  defp heard(output, tag, ticket, deadline, request) do
-    output |> more(tag) |> attend()
-    if left(deadline) == 0, do: expire(ticket, tag), else: wait(tag, ticket, deadline, request)
+  # What has been printed in the meantime is written in one go, up to what comes in between.
+  defp heard({:output, device, binary}, tag, ticket, deadline, request) do
+    {parts, next} = more(device, [binary], byte_size(binary), tag)
+    attend({:output, device, IO.iodata_to_binary(parts)})
+    next(next, tag, ticket, deadline, request)
   end
 
-  # What has been printed in the meantime is written in one go. It may overtake a record of
-  # `logging`, which goes elsewhere, but no callback, for which Python waits.
-  defp more({:output, device, binary}, tag), do: more(device, [binary], byte_size(binary), tag)
-  defp more(other, _tag), do: other
+  defp heard({:log, _level, _text, _record} = log, tag, ticket, deadline, request) do
+    attend(log)
+    next(nil, tag, ticket, deadline, request)
+  end
 
   defp more(device, parts, size, tag) when size < @at_once do
     receive do
       {^tag, {:output, ^device, binary}} ->
         more(device, [parts | binary], size + byte_size(binary), tag)
+
+      {^tag, next} ->
+        {parts, next}
     after
-      0 -> {:output, device, IO.iodata_to_binary(parts)}
+      0 -> {parts, nil}
     end
   end
 
-  defp more(device, parts, _size, _tag), do: {:output, device, IO.iodata_to_binary(parts)}
+  defp more(_device, parts, _size, _tag), do: {parts, nil}
+
+  # Endless output must not keep the time from being looked at.
+  defp next(next, tag, ticket, deadline, request) do
+    cond do
+      left(deadline) > 0 and next == nil ->
+        wait(tag, ticket, deadline, request)
+
+      left(deadline) > 0 ->
+        heard(next, tag, ticket, deadline, request)
+
+      next != nil and answer?(next) ->
+        expired(next)
+
+      true ->
+        late(next)
+        expire(ticket, tag)
+    end
+  end
+
+  defp answer?(message), do: elem(message, 0) in @answers
 
   defp attend({:output, device, binary}), do: Output.write(device, binary)
   defp attend({:log, level, text, record}), do: Output.log(level, text, record)
@@ -260,13 +307,16 @@ defmodule Py.Request.Waiting do
   # late is ever left in the mailbox.
   defp expire(ticket, tag) do
     case stop(ticket, tag) do
-      {:answered, {:timed, _times, {:ok, _value} = ok}} -> ok
-      {:answered, {:ok, _value} = ok} -> ok
-      {:answered, {:error, {:conversion, %{reason: :encoder}}}} -> timeout()
-      {:answered, {:error, reason}} -> {:error, Request.exception(reason)}
-      _cancelled_or_more_to_do -> timeout()
+      {:answered, answer} -> expired(answer)
+      :cancelled -> timeout()
     end
   end
+
+  defp expired({:timed, _times, {:ok, _value} = ok}), do: ok
+  defp expired({:ok, _value} = ok), do: ok
+  defp expired({:error, {:conversion, %{reason: :encoder}}}), do: timeout()
+  defp expired({:error, reason}), do: {:error, Request.exception(reason)}
+  defp expired(_more_to_do), do: timeout()
 
   defp drain(tag) do
     receive do
@@ -281,7 +331,7 @@ defmodule Py.Request.Waiting do
   defp last(tag) do
     receive do
       {^tag, message} ->
-        if elem(message, 0) in [:ok, :error, :schedule, :done, :timed] do
+        if answer?(message) do
           message
         else
           late(message)

@@ -72,7 +72,8 @@ defmodule Py.Router.Keeper do
 
   def handle_call({:renew, seen}, _from, state) do
     state |> list() |> Enum.map(&if(Pool.open?(&1), do: &1)) |> publish(state)
-    {:reply, if(Pool.slots(state.name) == seen, do: :unchanged, else: :ok), state}
+    changed = if Pool.slots(state.name) == seen, do: :unchanged, else: :renewed
+    {:reply, {:ok, changed}, state}
   end
 
   @impl true

@@ -8,6 +8,7 @@ defmodule Py.Router.Pool do
   use Supervisor
 
   alias Py.{ContextError, Mode, Native, Options, Orphans, StartError}
+  alias Py.Request.Waiting
   alias Py.Router.{Drain, Keeper, Registrations}
 
   # The slots are read by every call and written when a context opens or crashes: exactly what a
@@ -100,13 +101,13 @@ defmodule Py.Router.Pool do
     :ok
   end
 
-  @doc "The context of a slot, opened if need be."
-  @spec open(name, non_neg_integer) :: {:ok, pid} | {:error, Exception.t()}
-  def open(name, index), do: ask(name, {:open, index})
+  @doc "The context of a slot, opened if need be. It goes on to open when the time is over."
+  @spec open(name, non_neg_integer, timeout) :: {:ok, pid} | {:error, Exception.t()}
+  def open(name, index, timeout), do: ask(name, {:open, index}, timeout)
 
   @doc "Takes ended contexts out of the slots; `:unchanged` if they are as the caller saw them."
-  @spec renew(name, slots) :: :ok | :unchanged | {:error, Exception.t()}
-  def renew(name, seen), do: ask(name, {:renew, seen})
+  @spec renew(name, slots, timeout) :: {:ok, :renewed | :unchanged} | {:error, Exception.t()}
+  def renew(name, seen, timeout), do: ask(name, {:renew, seen}, timeout)
 
   @doc "Whether there is an open context in a slot's place."
   # Not the same as a live process: that ends a while after its interpreter began to.
@@ -272,28 +273,41 @@ defmodule Py.Router.Pool do
 
   defp parent(name), do: :persistent_term.get({@parent, name}, nil)
 
-  defp ask(name, request) do
-    GenServer.call(keeper(name), request, :infinity)
+  defp ask(name, request, timeout \\ :infinity),
+    do: ask_until(Waiting.deadline(timeout), name, request)
+
+  # The keeper is busy while it opens a context. An answer that comes too late is dropped by the
+  # alias that the call was made with.
+  defp ask_until(deadline, name, request) do
+    GenServer.call(keeper(name), request, Waiting.left(deadline))
   catch
+    :exit, {:timeout, _call} ->
+      Waiting.timeout()
+
     :exit, {reason, _call} when reason in [:noproc, :shutdown, :killed] ->
-      if back?(name), do: ask(name, request), else: not_found(name)
+      case back(name, deadline) do
+        :back -> ask_until(deadline, name, request)
+        :late -> Waiting.timeout()
+        :gone -> not_found(name)
+      end
 
     :exit, _reason ->
       not_found(name)
   end
 
   # A supervisor answers after a restart that is under way, or not at all when it stops.
-  defp back?(name) do
-    if alive?(Process.whereis(Py.Supervisor)), do: Supervisor.which_children(Py.Supervisor)
-
-    for pid <- [parent(name), Process.whereis(supervisor(name))],
-        supervisor?(pid),
-        do: Supervisor.which_children(pid)
-
-    Process.whereis(keeper(name)) != nil
+  defp back(name, deadline) do
+    answered(Process.whereis(Py.Supervisor), deadline)
+    for pid <- [parent(name), Process.whereis(supervisor(name))], do: answered(pid, deadline)
+    if Process.whereis(keeper(name)), do: :back, else: :gone
   catch
-    :exit, _reason -> false
+    :exit, {:timeout, _call} -> :late
+    :exit, _reason -> :gone
   end
+
+  # What `Supervisor.which_children/1` asks, which waits for ever.
+  defp answered(pid, deadline),
+    do: if(supervisor?(pid), do: GenServer.call(pid, :which_children, Waiting.left(deadline)))
 
   # Whoever has called `start_link` may be any process.
   defp supervisor?(pid) do

@@ -8,9 +8,7 @@ defmodule Py.Stream.Push do
   alias Py.Context.Remote
   alias Py.{Native, Request}
   alias Py.Request.{Spawned, Waiting}
-
-  # How often a receiver that is behind is looked at, in milliseconds.
-  @pause 5
+  alias Py.Stream.Window
 
   @close_timeout 5_000
 
@@ -27,7 +25,8 @@ defmodule Py.Stream.Push do
         {:ok, _registry} = Registry.register(Py.Stream.Names, ref, nil)
         send(caller, {ref, :registered})
         state = %{ref: ref, owner: owner, monitor: Process.monitor(owner), options: options}
-        run(op, Map.merge(state, %{format: format, shape: shape}))
+        window = Window.new(owner, ref, options.window)
+        run(op, Map.merge(state, %{format: format, shape: shape, window: window}))
       end)
 
     monitor = Process.monitor(task)
@@ -64,7 +63,7 @@ defmodule Py.Stream.Push do
   end
 
   defp push(stream, beside, state) do
-    with room when is_integer(room) <- room(state),
+    with {:ok, room, state} <- room(state),
          operation = Py.Stream.take_op(stream, room),
          {:ok, {items, more?}} <- ask(operation, beside, state.format, state) do
       Enum.each(items, &tell({:data, &1}, state))
@@ -82,39 +81,37 @@ defmodule Py.Stream.Push do
   defp close(stream, beside),
     do: Request.run(Py.Stream.close_op(stream), %{beside | timeout: @close_timeout}, :term)
 
-  # How many items the receiver may be sent.
+  # How many items the receiver may be sent, as soon as it may be sent any.
   defp room(%{ref: ref, monitor: monitor} = state) do
-    case state.options.window - queue(state.owner) do
-      room when room > 0 ->
-        room
-
-      _none ->
+    case Window.room(state.window) do
+      {0, window} ->
         receive do
           {:DOWN, ^monitor, :process, _owner, _reason} -> :unwanted
           {^ref, :cancel} -> :unwanted
         after
-          @pause -> room(state)
+          Window.pause(window) -> room(%{state | window: window})
         end
+
+      {room, window} ->
+        {:ok, room, %{state | window: window}}
     end
   end
 
-  # A mailbox on another node cannot be looked into.
-  defp queue(owner) do
-    with true <- node(owner) == node(),
-         {:message_queue_len, length} <- Process.info(owner, :message_queue_len),
-         do: length,
-         else: (_elsewhere_or_dead -> 0)
-  end
-
   defp ask(op, options, format, %{ref: ref, monitor: monitor}) do
+    deadline = Waiting.deadline(options.timeout)
     tag = make_ref()
 
     case Spawned.submit(op, options, format, tag) do
       {:spawned, ticket} ->
         receive do
-          {^tag, answer} -> Spawned.settle(answer, op, options, format)
-          {:DOWN, ^monitor, :process, _owner, _reason} -> unwanted(ticket, tag)
-          {^ref, :cancel} -> unwanted(ticket, tag)
+          {^tag, answer} ->
+            Spawned.settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
+
+          {:DOWN, ^monitor, :process, _owner, _reason} ->
+            unwanted(ticket, tag)
+
+          {^ref, :cancel} ->
+            unwanted(ticket, tag)
         after
           options.timeout ->
             Waiting.stop(ticket, tag)

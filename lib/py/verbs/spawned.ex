@@ -58,6 +58,9 @@ defmodule Py.Verbs.Spawned do
       @doc """
       Stops a spawned call; `await/2` then answers `:interrupted`.
 
+      A call that was awaited already, or that another process made, answers `:not_found`, as it
+      does when it is awaited, and is not stopped.
+
           iex> ref = Py.spawn_call(:time, :sleep, [0.01])
           iex> Py.cancel(ref)
           :ok
@@ -65,7 +68,7 @@ defmodule Py.Verbs.Spawned do
           {:error, %Py.ContextError{reason: :interrupted}}
 
       """
-      @spec cancel(reference) :: :ok
+      @spec cancel(reference) :: :ok | {:error, Exception.t()}
       defdelegate cancel(ref), to: Spawned
 
       @doc """

@@ -50,6 +50,11 @@ defmodule Py.Verbs.Streams do
       `{:py_stream, ref, {:error, exception}}`. The stream pauses while its receiver is behind,
       and ends with it. `stream_cancel/1` ends it earlier.
 
+      How far the receiver is behind is seen in its mailbox, without an acknowledgement. A
+      receiver on another node is looked at from here as well; if this library is not there,
+      messages of others count like those of the stream. A receiver that has over 100,000 messages
+      of others gets the items slowly.
+
       ## Options
 
       #{Options.docs(:stream_start)}
