@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         new_event_loop,
         run,
     )
-    from erlang._mode import ExecutionMode, execution_mode
+    from erlang._mode import ExecutionMode, detect_mode, execution_mode
     from erlang._spawn import SpawnedTask, spawn_task
     from erlang._state import (
         state_clear,
@@ -72,6 +72,7 @@ __all__ = [
     "call",
     "cast",
     "consume_time_slice",
+    "detect_mode",
     "execution_mode",
     "install",
     "new_event_loop",
@@ -101,6 +102,7 @@ _LATE = {
     "Span": "_trace",
     "SpawnedTask": "_spawn",
     "async_call": "_loop",
+    "detect_mode": "_mode",
     "execution_mode": "_mode",
     "install": "_loop",
     "new_event_loop": "_loop",
