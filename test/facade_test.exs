@@ -61,7 +61,8 @@ defmodule FacadeTest do
       tracemalloc_stop: {0..0, Py, :tracemalloc_stop},
       version: {0..0, Py, :version},
       execution_mode: {0..0, Py, :execution_mode},
-      subinterp_supported: {0..0, Py, :subinterp_supported?}
+      subinterp_supported: {0..0, Py, :subinterp_supported?},
+      info: {0..0, Py, :info}
     ],
     py_context: [
       start_link: {2..2, Context, :start_link},
@@ -359,6 +360,9 @@ defmodule FacadeTest do
     assert :py.execution_mode() == Py.execution_mode()
     assert :py.subinterp_supported() == Py.subinterp_supported?()
     assert :py.contexts_started() == Py.contexts_started?()
+    assert Map.keys(:py.info()) == Map.keys(Py.info())
+    assert %{version_info: {3, _, _}, pools: %{default: %{size: _}}} = :py.info()
+    refute nil in Map.values(:py.info())
   end
 
   test "py_context is Py.Context" do
