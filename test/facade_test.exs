@@ -489,6 +489,46 @@ defmodule FacadeTest do
     assert :py.async_gather([{:asyncio, :sleep, [0, 3]}]) == {:ok, [{:ok, 3}]}
   end
 
+  test "what nobody waits for gets None for undefined, whatever the form of the call" do
+    context = start_context()
+
+    :py.exec(context, """
+    import erlang
+
+    def tell(pid, form, value, *more):
+        erlang.send(pid, (form, value is None))
+
+    async def tell_later(pid, form, value):
+        tell(pid, form, value)
+    """)
+
+    main = :__main__
+    args = fn form -> [self(), form, :undefined] end
+    later = :tell_later
+    there = %{context: context}
+
+    # Without a context in front, the namespace is the one that the options or a binding name.
+    :ok = Router.bind_context(context)
+    assert :py_event_loop.spawn_task(main, later, args.(1)) == :ok
+    assert :py.cast(main, :tell, args.(2)) == :ok
+    assert :py.cast(main, :tell, [self(), 3], %{value: :undefined}) == :ok
+    assert :py_event_loop.spawn_task(main, later, args.(4), %{kwargs: %{}}) == :ok
+    Router.unbind_context()
+
+    assert :py_event_loop.spawn_task(main, later, args.(5), there) == :ok
+    assert :py_event_loop.spawn_task(context, main, later, args.(6)) == :ok
+    assert :py_event_loop.spawn_task(context, main, later, args.(7), %{}) == :ok
+
+    keywords = %{kwargs: %{value: :undefined}}
+    assert :py_event_loop.spawn_task(context, main, later, [self(), 8], keywords) == :ok
+    assert :py.cast(context, main, :tell, args.(9)) == :ok
+
+    # What has a struct in it goes again, once that is encoded.
+    assert :py.cast(context, main, :tell, args.(10) ++ [%Py.Case.Money{amount: 1, currency: :eur}]) == :ok
+
+    for form <- 1..10, do: assert_receive({^form, true}, 20_000)
+  end
+
   test "py_channel does what Py.Channel does" do
     assert {:ok, channel} = :py_channel.new(%{max_size: 20})
     assert :py_channel.send(channel, :none) == :ok

@@ -15,8 +15,8 @@ defmodule Py.Context.Remote do
 
   @doc "Runs an operation in a context of another node."
   @spec run(GenServer.server(), Native.op(), Native.format(), Waiting.how()) :: Waiting.outcome()
-  def run(context, op, _format, {:cast, _routed?}) do
-    GenServer.cast(context, {:cast, op, Cast.info(nil, :context, false)})
+  def run(context, op, format, {:cast, _routed?}) do
+    GenServer.cast(context, {:cast, op, Cast.info(nil, :context, format, false)})
   end
 
   def run(context, op, format, {:spawn, tag}) do
@@ -110,7 +110,7 @@ defmodule Py.Context.Remote do
            op,
            :context,
            make_ref(),
-           :term,
+           info.format,
            {:cast, info.leader, info}
          ) do
       :ok -> :ok

@@ -14,17 +14,19 @@ defmodule Py.Request.Cast do
   @type info :: %{
           target: Native.target(),
           scope: Native.scope(),
+          format: Native.format(),
           routed?: boolean,
           caller: pid,
           leader: pid
         }
 
   @doc "What will have to be known of a cast if it fails."
-  @spec info(Native.target(), Native.scope(), boolean) :: info
-  def info(target, scope, routed?) do
+  @spec info(Native.target(), Native.scope(), Native.format(), boolean) :: info
+  def info(target, scope, format, routed?) do
     %{
       target: target,
       scope: scope,
+      format: format,
       routed?: routed?,
       caller: self(),
       leader: Process.group_leader()
@@ -50,13 +52,13 @@ defmodule Py.Request.Cast do
   defp again(info, op, {:conversion, %{reason: :encoder, direction: :to_python}} = reason) do
     case Walk.op(op) do
       ^op -> {:error, Request.exception(reason)}
-      encoded -> Waiting.submit(info.target, encoded, info.scope, :term, :infinity)
+      encoded -> Waiting.submit(info.target, encoded, info.scope, info.format, :infinity)
     end
   end
 
-  defp again(%{routed?: routed?}, op, reason) do
+  defp again(%{routed?: routed?, format: format}, op, reason) do
     failed = {:error, Request.exception(reason)}
-    if routed? and Extension.moves?(failed, op), do: Route.in_worker(op), else: failed
+    if routed? and Extension.moves?(failed, op), do: Route.in_worker(op, format), else: failed
   end
 
   defp report({:error, error}, op) do

@@ -58,7 +58,7 @@ defmodule Py.Request.Waiting do
   end
 
   def submit(target, op, scope, format, {:cast, routed?} = how) do
-    kind = {:cast, Process.group_leader(), Cast.info(target, scope, routed?)}
+    kind = {:cast, Process.group_leader(), Cast.info(target, scope, format, routed?)}
 
     case Native.request_submit(target, op, scope, make_ref(), format, kind) do
       :ok -> :ok
