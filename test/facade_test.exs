@@ -524,7 +524,8 @@ defmodule FacadeTest do
     assert :py.cast(context, main, :tell, args.(9)) == :ok
 
     # What has a struct in it goes again, once that is encoded.
-    assert :py.cast(context, main, :tell, args.(10) ++ [%Py.Case.Money{amount: 1, currency: :eur}]) == :ok
+    with_struct = args.(10) ++ [%Py.Case.Money{amount: 1, currency: :eur}]
+    assert :py.cast(context, main, :tell, with_struct) == :ok
 
     for form <- 1..10, do: assert_receive({^form, true}, 20_000)
   end
