@@ -106,9 +106,34 @@ defmodule PyTest do
     end
   end
 
-  test "code runs in parallel where contexts have a GIL each" do
-    one = Py.context(1)
-    assert is_pid(one) and Py.eval("1", %{}, context: one) == {:ok, 1}
+  # Each says that it is there and then stays in one call of C, which lets go of no GIL, until it
+  # sees the other one. With one GIL for both, the second would never be there; a thousand million
+  # looks are for that case alone.
+  @meet """
+  import itertools, mmap, operator
+
+  with open(path, "r+b") as file, mmap.mmap(file.fileno(), 2) as places:
+      places[mine] = 1
+      met = any(map(operator.getitem, itertools.repeat(places, 10**9), itertools.repeat(1 - mine)))
+
+  met
+  """
+
+  @parallel Enum.find([:own_gil, :free_threaded], &match?({:ok, _row}, Py.Mode.fetch(&1)))
+
+  unless @parallel, do: @tag(skip: "needs contexts with a GIL each, or none at all")
+  @tag :tmp_dir
+  test "code runs in parallel where contexts have a GIL each", %{tmp_dir: folder} do
+    path = Path.join(folder, "places")
+    File.write!(path, <<0, 0>>)
+
+    tasks =
+      for mine <- 0..1 do
+        context = start_context(mode: @parallel)
+        Task.async(fn -> Py.eval!(@meet, %{path: path, mine: mine}, context: context) end)
+      end
+
+    assert Task.await_many(tasks, :infinity) == [true, true]
   end
 
   test "what is not Python code is refused at the door" do
