@@ -2,5 +2,6 @@
   inputs: [
     "{mix,.formatter}.exs",
     "{config,lib,test,bench,examples}/**/*.{ex,exs}"
-  ]
+  ],
+  locals_without_parens: [deftwin: 1]
 ]

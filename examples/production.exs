@@ -1,6 +1,7 @@
 # What an application does around its calls: packages from PyPI in an environment of its own, a
 # pool for what waits, functions for Python, streams, shared state, and a look at what takes how
-# long. `make demo` runs it after the tour; so does `mix run examples/production.exs`.
+# long and how things stand. `make demo` runs it after the tour; so does
+# `mix run examples/production.exs`.
 
 Code.require_file("support/example.exs", __DIR__)
 
@@ -8,6 +9,9 @@ defmodule Production do
   @moduledoc false
 
   import Example
+
+  # An application has it from Hex; without it this library emits no events.
+  @compile {:no_warn_undefined, :telemetry}
 
   @python Path.expand("python", __DIR__)
   @earthquakes Path.expand("data/earthquakes.json", __DIR__)
@@ -23,6 +27,8 @@ defmodule Production do
         stream()
         state()
         spans()
+        telemetry()
+        figures()
       end)
 
     gap()
@@ -141,6 +147,58 @@ defmodule Production do
     Py.Tracer.disable()
     Py.Tracer.clear()
   end
+
+  # Handlers run in the process that calls.
+  defp telemetry do
+    title("Telemetry: an event for each call")
+
+    if Code.ensure_loaded?(:telemetry) do
+      events = [[:py, :call, :stop], [:py, :call, :exception]]
+      :ok = :telemetry.attach_many("demo", events, &__MODULE__.tell/4, nil)
+      Py.Telemetry.enable()
+      Py.call!(:earthquakes, :overview, [@earthquakes])
+      {:error, _out_of_range} = Py.call(:math, :sqrt, [-1])
+      Py.Telemetry.disable()
+      :telemetry.detach("demo")
+    else
+      say("none here, as the library :telemetry is not installed; Hex brings it")
+    end
+  end
+
+  def tell([:py, :call, outcome], times, call, _config) do
+    parts =
+      for part <- [:duration, :queue, :convert, :run] do
+        time = System.convert_time_unit(times[part], :native, :nanosecond)
+        "#{part} #{milliseconds(time)}"
+      end
+
+    say("#{outcome}: #{call.module}.#{call.function}, #{Enum.join(parts, ", ")}")
+  end
+
+  # What `Py.Telemetry.measure/0` gives to a poller, and more, can be asked for at any time.
+  defp figures do
+    title("How things stand")
+
+    for {name, pool} <- Py.info().pools do
+      name = String.pad_trailing(inspect(name), 9)
+      say("#{name} #{pool.open} of #{pool.size} open, #{pool.busy} busy, #{pool.queue} waiting")
+    end
+
+    %{served: served, objects: objects} = Py.Context.info!(Py.context(1))
+    memory = Py.memory_stats!()
+    gap()
+
+    say(
+      "the first context has served #{served} requests and holds #{objects} objects for Elixir;"
+    )
+
+    say(
+      "#{memory.interpreters} interpreters watch #{memory.tracked_objects} objects#{taken(memory)}"
+    )
+  end
+
+  defp taken(%{resident: nil}), do: ""
+  defp taken(%{resident: bytes}), do: ", and the whole process takes #{div(bytes, 1_000_000)} MB"
 end
 
 Production.run()

@@ -36,6 +36,8 @@ defmodule Py do
   your own, supervised by `Py.Context`.
   """
 
+  import Py.Verbs.Twins
+
   alias Py.{Buffer, JSON, Mistake, Mode, Native, Object, Options, Request, Router, Runtime}
   alias Py.Callback.Registry
 
@@ -125,9 +127,12 @@ defmodule Py do
       2_432_902_008_176_640_000
 
   """
-  @spec call!(atom | binary | Object.t(), atom | binary, list, keyword) :: term
-  def call!(module_or_object, function, args \\ [], opts \\ []),
-    do: module_or_object |> call(function, args, opts) |> Request.bang!()
+  deftwin call!(
+            module_or_object :: atom | binary | Object.t(),
+            function :: atom | binary,
+            args :: list \\ [],
+            opts :: keyword \\ []
+          ) :: term
 
   @doc """
   Like `eval/3`, but answers with the value and raises the error.
@@ -136,8 +141,7 @@ defmodule Py do
       "a-b"
 
   """
-  @spec eval!(binary, map | keyword, keyword) :: term
-  def eval!(code, vars \\ %{}, opts \\ []), do: code |> eval(vars, opts) |> Request.bang!()
+  deftwin eval!(code :: binary, vars :: map | keyword \\ %{}, opts :: keyword \\ []) :: term
 
   @doc """
   Like `exec/2`, but raises the error.
@@ -146,8 +150,7 @@ defmodule Py do
       :ok
 
   """
-  @spec exec!(binary, keyword) :: :ok
-  def exec!(code, opts \\ []), do: code |> exec(opts) |> Request.bang!()
+  deftwin exec!(code :: binary, opts :: keyword \\ []) :: :ok
 
   ## Calls that are not waited for, and streams
 
@@ -195,6 +198,20 @@ defmodule Py do
   def register_function(_name, module, function), do: Mistake.function!({module, function})
 
   @doc """
+  Like `register_function/2`, but raises the error.
+
+      iex> Py.register_function!(:doc_double, fn [n] -> 2 * n end)
+      :ok
+      iex> Py.unregister_function!(:doc_double)
+      :ok
+
+  """
+  deftwin register_function!(name :: atom | binary, fun :: fun) :: :ok
+
+  @doc "Like `register_function/3`, but raises the error."
+  deftwin register_function!(name :: atom | binary, module :: module, function :: atom) :: :ok
+
+  @doc """
   Undoes `register_function/2`.
 
       iex> Py.unregister_function(:never_registered)
@@ -203,6 +220,9 @@ defmodule Py do
   """
   @spec unregister_function(atom | binary) :: :ok | {:error, Exception.t()}
   defdelegate unregister_function(name), to: Registry, as: :remove
+
+  @doc "Like `unregister_function/1`, but raises the error."
+  deftwin unregister_function!(name :: atom | binary) :: :ok
 
   ## Objects
 
@@ -279,6 +299,25 @@ defmodule Py do
   @spec dup_fd(non_neg_integer) :: {:ok, non_neg_integer} | {:error, :inet.posix()}
   def dup_fd(fd) when is_integer(fd), do: Native.fd_duplicate(fd)
 
+  @doc """
+  Like `dup_fd/1`, but answers with the descriptor and raises a `File.Error`.
+
+      iex> duplicate = Py.dup_fd!(0)
+      iex> Py.call!(:os, :close, [duplicate])
+      nil
+
+  """
+  @spec dup_fd!(non_neg_integer) :: non_neg_integer
+  def dup_fd!(fd) do
+    case dup_fd(fd) do
+      {:ok, duplicate} ->
+        duplicate
+
+      {:error, name} ->
+        raise File.Error, reason: name, action: "duplicate descriptor", path: "#{fd}"
+    end
+  end
+
   ## Contexts
 
   @doc """
@@ -319,6 +358,14 @@ defmodule Py do
   defdelegate start_contexts(opts \\ []), to: Router, as: :start
 
   @doc """
+  Like `start_contexts/1`, but answers with the contexts and raises the error.
+
+      contexts = Py.start_contexts!(contexts: 8)
+
+  """
+  deftwin start_contexts!(opts :: keyword \\ []) :: [pid]
+
+  @doc """
   Closes the contexts of the pool. Calls that name no context answer `:not_found` from then on.
 
       :ok = Py.stop_contexts()
@@ -326,6 +373,9 @@ defmodule Py do
   """
   @spec stop_contexts() :: :ok | {:error, Exception.t()}
   defdelegate stop_contexts(), to: Router, as: :stop
+
+  @doc "Like `stop_contexts/0`, but raises the error."
+  deftwin stop_contexts!() :: :ok
 
   @doc """
   Whether there is a pool.
@@ -354,6 +404,16 @@ defmodule Py do
   """
   @spec reload(atom | binary) :: {:ok, [String.t()]} | {:error, Exception.t()}
   defdelegate reload(module), to: Py.Context.Each
+
+  @doc """
+  Like `reload/1`, but answers with the names and raises the error.
+
+      iex> Py.call!(:colorsys, :rgb_to_hls, [0, 0, 0])
+      iex> Py.reload!(:colorsys)
+      ["colorsys"]
+
+  """
+  deftwin reload!(module :: atom | binary) :: [String.t()]
 
   ## Memory
 

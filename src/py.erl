@@ -23,7 +23,7 @@
 -export([enable_tracing/0, disable_tracing/0, get_traces/0, clear_traces/0]).
 -export([memory_stats/0, gc/0, gc/1]).
 -export([tracemalloc_start/0, tracemalloc_start/1, tracemalloc_stop/0]).
--export([version/0, execution_mode/0, subinterp_supported/0]).
+-export([version/0, execution_mode/0, subinterp_supported/0, info/0]).
 
 -import(py_terms, [answer/1, keys/1, name/1, options/1, requirements/1, text/1]).
 
@@ -320,7 +320,7 @@ disable_tracing() -> 'Elixir.Py.Tracer':disable().
 
 %% Each a map as `Py.Tracer' has it, with `none' where there is nothing.
 -spec get_traces() -> {ok, [map()]}.
-get_traces() -> {ok, [py_terms:span(Span) || Span <- 'Elixir.Py.Tracer':spans()]}.
+get_traces() -> {ok, [py_terms:fields(Span) || Span <- 'Elixir.Py.Tracer':spans()]}.
 
 -spec clear_traces() -> ok.
 clear_traces() -> 'Elixir.Py.Tracer':clear().
@@ -335,6 +335,10 @@ execution_mode() -> 'Elixir.Py':execution_mode().
 
 -spec subinterp_supported() -> boolean().
 subinterp_supported() -> 'Elixir.Py':'subinterp_supported?'().
+
+%% The map of `Py.info/0', with `none' where there is nothing.
+-spec info() -> map().
+info() -> py_terms:fields('Elixir.Py':info()).
 
 %% An atom is a pool, or else the registered name of a context.
 place(Name) when is_atom(Name) ->

@@ -59,4 +59,4 @@ created(M, F, Args, Opts) ->
     'Elixir.Py.Request':create_task(name(M), name(F), Args, Opts, erlang, Shape).
 
 casted(M, F, Args, Opts) ->
-    py_terms:answer('Elixir.Py.Request':cast(name(M), name(F), Args, Opts)).
+    py_terms:answer('Elixir.Py.Request':cast(name(M), name(F), Args, Opts, erlang)).

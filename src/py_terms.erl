@@ -7,8 +7,8 @@
 %% ...) when the context could not do it.
 -module(py_terms).
 
--export([answer/1, event/1, field/2, found/1, keys/1, name/1, options/1, requirements/1, span/1]).
--export([text/1]).
+-export([answer/1, event/1, field/2, fields/1, found/1, keys/1, name/1, options/1]).
+-export([requirements/1, text/1]).
 
 -spec answer(ok | {ok, term()} | {error, term()}) -> ok | py:answer().
 answer({ok, _Value} = Ok) -> Ok;
@@ -24,6 +24,10 @@ event(Event) -> Event.
 -spec field(atom(), {ok, map()} | {error, term()}) -> py:answer().
 field(Key, {ok, Map}) -> {ok, maps:get(Key, Map)};
 field(_Key, Error) -> answer(Error).
+
+%% A map with atoms for keys that stays one.
+-spec fields(map()) -> map().
+fields(Map) -> maps:map(fun(_Field, Value) -> none(Value) end, Map).
 
 %% What Elixir's `fetch' answers.
 -spec found({ok, term()} | error) -> {ok, term()} | {error, not_found}.
@@ -52,10 +56,6 @@ name(Name) -> Name.
 -spec options(map() | [{atom(), term()}]) -> [{atom(), term()}].
 options(Opts) when is_map(Opts) -> maps:to_list(Opts);
 options(Opts) -> Opts.
-
--spec span(map()) -> map().
-span(Span) ->
-    maps:map(fun(_Field, nil) -> none; (_Field, Value) -> Value end, Span).
 
 -spec text(py:code()) -> binary().
 text(Text) when is_binary(Text) -> Text;

@@ -81,6 +81,16 @@ defmodule DocsTest do
         do: {shown, makefile =~ ~r/^#{target}:/m}
   end
 
+  test "the rules name every module of the Erlang facade" do
+    rules = File.read!("usage-rules.md")
+
+    for path <- Path.wildcard("src/*.erl"),
+        module = Path.basename(path, ".erl"),
+        # What the others share.
+        module != "py_terms",
+        do: assert(rules =~ "`#{module}`")
+  end
+
   test "the README is no longer than 200 lines" do
     assert length(String.split(File.read!("README.md"), "\n")) <= 200
   end

@@ -61,7 +61,8 @@ defmodule FacadeTest do
       tracemalloc_stop: {0..0, Py, :tracemalloc_stop},
       version: {0..0, Py, :version},
       execution_mode: {0..0, Py, :execution_mode},
-      subinterp_supported: {0..0, Py, :subinterp_supported?}
+      subinterp_supported: {0..0, Py, :subinterp_supported?},
+      info: {0..0, Py, :info}
     ],
     py_context: [
       start_link: {2..2, Context, :start_link},
@@ -360,6 +361,9 @@ defmodule FacadeTest do
     assert :py.execution_mode() == Py.execution_mode()
     assert :py.subinterp_supported() == Py.subinterp_supported?()
     assert :py.contexts_started() == Py.contexts_started?()
+    assert Map.keys(:py.info()) == Map.keys(Py.info())
+    assert %{version_info: {3, _, _}, pools: %{default: %{size: _}}} = :py.info()
+    refute nil in Map.values(:py.info())
   end
 
   test "py_context is Py.Context" do
@@ -484,6 +488,47 @@ defmodule FacadeTest do
     assert :py.async_await(:py.async_call(:asyncio, :sleep, [0, 2])) == {:ok, 2}
     assert :py.async_await(:py.async_call(context, :asyncio, :sleep, [0, 2]), 5_000) == {:ok, 2}
     assert :py.async_gather([{:asyncio, :sleep, [0, 3]}]) == {:ok, [{:ok, 3}]}
+  end
+
+  test "what nobody waits for gets None for undefined, whatever the form of the call" do
+    context = start_context()
+
+    :py.exec(context, """
+    import erlang
+
+    def tell(pid, form, value, *more):
+        erlang.send(pid, (form, value is None))
+
+    async def tell_later(pid, form, value):
+        tell(pid, form, value)
+    """)
+
+    main = :__main__
+    args = fn form -> [self(), form, :undefined] end
+    later = :tell_later
+    there = %{context: context}
+
+    # Without a context in front, the namespace is the one that the options or a binding name.
+    :ok = Router.bind_context(context)
+    assert :py_event_loop.spawn_task(main, later, args.(1)) == :ok
+    assert :py.cast(main, :tell, args.(2)) == :ok
+    assert :py.cast(main, :tell, [self(), 3], %{value: :undefined}) == :ok
+    assert :py_event_loop.spawn_task(main, later, args.(4), %{kwargs: %{}}) == :ok
+    Router.unbind_context()
+
+    assert :py_event_loop.spawn_task(main, later, args.(5), there) == :ok
+    assert :py_event_loop.spawn_task(context, main, later, args.(6)) == :ok
+    assert :py_event_loop.spawn_task(context, main, later, args.(7), %{}) == :ok
+
+    keywords = %{kwargs: %{value: :undefined}}
+    assert :py_event_loop.spawn_task(context, main, later, [self(), 8], keywords) == :ok
+    assert :py.cast(context, main, :tell, args.(9)) == :ok
+
+    # What has a struct in it goes again, once that is encoded.
+    with_struct = args.(10) ++ [%Py.Case.Money{amount: 1, currency: :eur}]
+    assert :py.cast(context, main, :tell, with_struct) == :ok
+
+    for form <- 1..10, do: assert_receive({^form, true}, 20_000)
   end
 
   test "py_channel does what Py.Channel does" do

@@ -1,7 +1,9 @@
+# Draws the tables of results as bars, by pygal, in an environment of its own.
+
+Code.require_file("charts.exs", __DIR__)
+
 defmodule Bench.Draw do
   @moduledoc false
-
-  # Draws the first table of each result as bars, by pygal, in an environment of its own.
 
   @results Path.expand("../results", __DIR__)
   @venv Path.expand("../../_build/bench_venv", __DIR__)
@@ -10,15 +12,19 @@ defmodule Bench.Draw do
   import pygal
   from pygal.style import CleanStyle
 
-  def draw(path, title, unit, bars):
-      log = max(value for _, value in bars) > 20 * min(value for _, value in bars)
+  def draw(path, title, unit, labels, series):
+      values = [value for _, row in series for value in row if value is not None]
+      log = min(values) > 0 and max(values) > 20 * min(values)
+      scale = ", ".join(part for part in [unit, "on a logarithmic scale" if log else ""] if part)
       chart = pygal.HorizontalBar(
-          title=title, x_title=unit + (", on a logarithmic scale" if log else ""),
-          style=CleanStyle, show_legend=False, print_values=True, logarithmic=log,
-          height=120 + 28 * len(bars), width=900, js=[], disable_xml_declaration=True,
+          title=title, x_title=scale, style=CleanStyle, logarithmic=log, print_values=True,
+          show_legend=len(series) > 1, legend_at_bottom=True, width=900,
+          height=160 + 28 * len(labels) * len(series), js=[], disable_xml_declaration=True,
       )
-      chart.x_labels = [label for label, _ in reversed(bars)]
-      chart.add(unit, [value for _, value in reversed(bars)])
+      # The first is to be on top, where pygal has the last.
+      chart.x_labels = labels[::-1]
+      for name, row in reversed(series):
+          chart.add(name, row[::-1])
       chart.render_to_file(path)
   """
 
@@ -29,49 +35,33 @@ defmodule Bench.Draw do
     :ok = Py.Context.exec(context, @code)
 
     for name <- names,
-        {title, unit, bars} <- table(name),
-        do: draw(context, name, title, unit, bars)
+        charts = @results |> Path.join(name <> ".md") |> File.read!() |> Bench.Charts.read(),
+        {chart, number} <- Enum.with_index(charts, 1),
+        do: draw(context, file(name, number), chart)
   end
 
-  defp draw(context, name, title, unit, bars) do
-    path = Path.join(@results, name <> ".svg")
-    {:ok, nil} = Py.Context.call(context, :__main__, :draw, [path, title, unit, bars])
-    IO.puts("bench/results/#{name}.svg")
+  # The first chart of a result has its name, later ones a number besides.
+  defp file(name, 1), do: name <> ".svg"
+  defp file(name, number), do: "#{name}-#{number}.svg"
+
+  defp draw(context, file, chart) do
+    args = [
+      Path.join(@results, file),
+      chart.title <> "\n" <> chart.table,
+      axis(chart),
+      chart.labels,
+      Enum.map(chart.series, &Tuple.to_list/1)
+    ]
+
+    {:ok, nil} = Py.Context.call(context, :__main__, :draw, args)
+    IO.puts("bench/results/#{file}")
   end
 
-  # The title, and of the first table the column that counts.
-  defp table(name) do
-    lines = @results |> Path.join(name <> ".md") |> File.read!() |> String.split("\n")
-    title = Enum.find_value(lines, name, &titled/1)
-    rows = lines |> Enum.drop_while(&(not row?(&1))) |> Enum.take_while(&row?/1)
+  # With several series each has its name in the legend.
+  defp axis(%{series: [{name, _values}], unit: unit}),
+    do: if(String.contains?(name, unit), do: name, else: "#{name}, #{unit}")
 
-    with [head, _rule | rows] <- Enum.map(rows, &cells/1),
-         column when column != nil <- Enum.find_index(head, &counts?/1),
-         [_ | _] = bars <- for(row <- rows, value = value(row, column), do: {label(row), value}) do
-      [{title, Enum.at(head, column), bars}]
-    else
-      _nothing_to_draw -> []
-    end
-  end
-
-  defp titled("# " <> title), do: title
-  defp titled(_line), do: nil
-
-  defp row?(line), do: String.starts_with?(line, "|")
-  defp cells(line), do: line |> String.trim("|") |> String.split("|") |> Enum.map(&String.trim/1)
-
-  # Rates are what the figures are compared by, then times.
-  defp counts?(name), do: name =~ ~r"/s\b|\bus\b|\bms\b|a second"
-
-  # Words, and how many processes or which mode: all that comes before the first decimal.
-  defp label(row), do: row |> Enum.take_while(&(not (&1 =~ ~r/^[\d,]+\.\d/))) |> Enum.join(", ")
-
-  defp value(row, column) do
-    case row |> Enum.at(column) |> String.replace(",", "") |> Float.parse() do
-      {value, _rest} when value > 0 -> value
-      _none -> nil
-    end
-  end
+  defp axis(%{unit: unit}), do: unit
 end
 
 Bench.Draw.run(System.argv())

@@ -27,6 +27,8 @@ defmodule Py.Context do
 
   use GenServer
 
+  import Py.Verbs.Twins
+
   require Logger
 
   alias Py.Context.{Look, Preparation, Remote}
@@ -72,6 +74,14 @@ defmodule Py.Context do
   end
 
   @doc """
+  Like `new/1`, but answers with the context and raises the error.
+
+      context = Py.Context.new!(mode: :auto)
+
+  """
+  deftwin new!(opts :: keyword \\ []) :: pid
+
+  @doc """
   Closes a context. Requests still waiting are answered `:closed`.
 
       :ok = Py.Context.stop(context)
@@ -95,6 +105,20 @@ defmodule Py.Context do
     do: Request.call(module, function, args, opts ++ [context: context])
 
   @doc """
+  Like `call/5`, but answers with the value and raises the error.
+
+      4.0 = Py.Context.call!(context, :math, :sqrt, [16])
+
+  """
+  deftwin call!(
+            context :: context,
+            module :: atom | binary,
+            function :: atom | binary,
+            args :: list \\ [],
+            opts :: keyword \\ []
+          ) :: term
+
+  @doc """
   The same with the keyword arguments as an argument of their own.
 
       {:ok, [2, 1]} = Py.Context.call(context, :builtins, :sorted, [[1, 2]], [reverse: true], [])
@@ -104,6 +128,16 @@ defmodule Py.Context do
           Request.result()
   def call(context, module, function, args, kwargs, opts),
     do: call(context, module, function, args, opts ++ [kwargs: kwargs])
+
+  @doc "Like `call/6`, but answers with the value and raises the error."
+  deftwin call!(
+            context :: context,
+            module :: atom | binary,
+            function :: atom | binary,
+            args :: list,
+            kwargs :: keyword | map,
+            opts :: keyword
+          ) :: term
 
   @doc """
   Evaluates code in this context, like `Py.eval/3`.
@@ -116,6 +150,19 @@ defmodule Py.Context do
     do: Request.eval(code, vars, opts ++ [context: context])
 
   @doc """
+  Like `eval/4`, but answers with the value and raises the error.
+
+      3 = Py.Context.eval!(context, "a + b", %{a: 1, b: 2})
+
+  """
+  deftwin eval!(
+            context :: context,
+            code :: binary,
+            vars :: map | keyword \\ %{},
+            opts :: keyword \\ []
+          ) :: term
+
+  @doc """
   Executes code in this context, like `Py.exec/2`.
 
       :ok = Py.Context.exec(context, "import json")
@@ -123,6 +170,9 @@ defmodule Py.Context do
   """
   @spec exec(context, binary, keyword) :: :ok | {:error, Exception.t()}
   def exec(context, code, opts \\ []), do: Request.exec(code, opts ++ [context: context])
+
+  @doc "Like `exec/3`, but raises the error."
+  deftwin exec!(context :: context, code :: binary, opts :: keyword \\ []) :: :ok
 
   @doc """
   Calls a method of an object that lives in this context.
@@ -137,6 +187,15 @@ defmodule Py.Context do
     op = {:call_method, object, method, args, options.kwargs}
     Request.run(op, Map.put(options, :context, context), :term)
   end
+
+  @doc "Like `call_method/5`, but answers with the value and raises the error."
+  deftwin call_method!(
+            context :: context,
+            object :: Py.Object.t(),
+            method :: atom | binary,
+            args :: list,
+            opts :: keyword \\ []
+          ) :: term
 
   @doc """
   What a context is and does: `:mode`, `:execution_mode`, `:interp_id`, `:queue` (requests
@@ -159,6 +218,14 @@ defmodule Py.Context do
   end
 
   @doc """
+  Like `info/1`, but answers with the map and raises the error.
+
+      %{queue: 0} = Py.Context.info!(context)
+
+  """
+  deftwin info!(context :: context) :: map
+
+  @doc """
   Stops what runs in a context; its caller is answered `:interrupted`. Requests that wait go on.
 
   What cannot be stopped within the context's `grace:`, such as a call into C that does not
@@ -175,6 +242,9 @@ defmodule Py.Context do
       remote -> Remote.ask(remote, :interrupt)
     end
   end
+
+  @doc "Like `interrupt/1`, but raises the error."
+  deftwin interrupt!(context :: context) :: :ok
 
   @doc """
   Where the Python code of a context is right now, as text in Python's own form.
@@ -194,6 +264,9 @@ defmodule Py.Context do
       remote -> Remote.ask(remote, {:stacktrace, timeout})
     end
   end
+
+  @doc "Like `stacktrace/2`, but answers with the text and raises the error."
+  deftwin stacktrace!(context :: context, timeout :: pos_integer \\ 1_000) :: String.t()
 
   ## The process
 

@@ -30,6 +30,8 @@ defmodule Py.EventLoop do
   that come while it waits, and ends after they are done.
   """
 
+  import Py.Verbs.Twins
+
   alias Py.EventLoop.Tasks
   alias Py.{Object, Options, Request}
 
@@ -57,6 +59,29 @@ defmodule Py.EventLoop do
   @spec run(Py.context(), callee, atom | binary, list, keyword) :: Request.result()
   def run(context, module, function, args, opts),
     do: Py.call(module, function, args, [context: context] ++ opts)
+
+  @doc """
+  Like `run/4`, but answers with the value and raises the error.
+
+      iex> Py.EventLoop.run!(:asyncio, :sleep, [0, "done"])
+      "done"
+
+  """
+  deftwin run!(
+            module_or_context :: callee | Py.context(),
+            function_or_module :: callee,
+            args_or_function :: list | atom | binary,
+            opts_or_args :: keyword | list \\ []
+          ) :: term
+
+  @doc "Like `run/5`, but answers with the value and raises the error."
+  deftwin run!(
+            context :: Py.context(),
+            module :: callee,
+            function :: atom | binary,
+            args :: list,
+            opts :: keyword
+          ) :: term
 
   @doc """
   Starts a coroutine function. The result comes as a message, which `await/2` may receive.
@@ -110,6 +135,15 @@ defmodule Py.EventLoop do
     do: Tasks.await(ref, timeout, & &1)
 
   @doc """
+  Like `await/2`, but answers with the value and raises the error.
+
+      iex> Py.EventLoop.await!(Py.EventLoop.create_task(:asyncio, :sleep, [0, 1]))
+      1
+
+  """
+  deftwin await!(ref :: reference, timeout :: timeout \\ Options.default(:timeout)) :: term
+
+  @doc """
   Starts a coroutine function that nobody waits for. Should it fail, the error is logged.
 
       iex> Py.EventLoop.spawn_task(:asyncio, :sleep, [0])
@@ -131,6 +165,23 @@ defmodule Py.EventLoop do
           :ok | {:error, Exception.t()}
   def spawn_task(context, module, function, args, opts),
     do: Py.cast(module, function, args, [context: context] ++ opts)
+
+  @doc "Like `spawn_task/4`, but raises the error of a coroutine that could not be started."
+  deftwin spawn_task!(
+            module_or_context :: callee | Py.context(),
+            function_or_module :: callee,
+            args_or_function :: list | atom | binary,
+            opts_or_args :: keyword | list \\ []
+          ) :: :ok
+
+  @doc "Like `spawn_task/5`, but raises the error of a coroutine that could not be started."
+  deftwin spawn_task!(
+            context :: Py.context(),
+            module :: callee,
+            function :: atom | binary,
+            args :: list,
+            opts :: keyword
+          ) :: :ok
 
   @doc """
   Cancels a task. No message comes from it afterwards.

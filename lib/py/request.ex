@@ -243,7 +243,10 @@ defmodule Py.Request do
   @spec bang!(result | :ok) :: term
   def bang!({:ok, value}), do: value
   def bang!(:ok), do: :ok
-  def bang!({:error, exception}), do: raise(exception)
+  def bang!({:error, exception}) when is_exception(exception), do: raise(exception)
+
+  # What OTP says, such as `{:already_started, pid}`.
+  def bang!({:error, reason}), do: raise(ErlangError, original: reason)
 
   @doc "The exception for what the native side says."
   @spec exception(Native.reason()) :: Exception.t()

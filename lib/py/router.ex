@@ -37,6 +37,8 @@ defmodule Py.Router do
   #{Py.Options.docs(:pool)}
   """
 
+  import Py.Verbs.Twins
+
   alias Py.{Context, ContextError, Mistake, Native, Options}
   alias Py.Request.Inline
   alias Py.Router.{Pool, Registrations}
@@ -68,6 +70,9 @@ defmodule Py.Router do
   @spec start(keyword) :: {:ok, [pid]} | {:error, Exception.t()}
   def start(opts \\ []),
     do: Pool.start(:default, Options.parse!(:start_contexts, opts).contexts, [])
+
+  @doc "Like `start/1`, but answers with the contexts and raises the error."
+  deftwin start!(opts :: keyword \\ []) :: [pid]
 
   @doc """
   Starts a pool linked to the calling process; under a supervisor, write `{Py.Router, options}`.
@@ -109,6 +114,9 @@ defmodule Py.Router do
   """
   @spec stop() :: :ok | {:error, Exception.t()}
   def stop, do: Pool.stop(:default, nil)
+
+  @doc "Like `stop/0`, but raises the error."
+  deftwin stop!() :: :ok
 
   @doc """
   Whether there is a pool `:default`.
@@ -152,6 +160,20 @@ defmodule Py.Router do
   def start_pool(name, _size, _opts), do: Mistake.pool!(name)
 
   @doc """
+  Like `start_pool/3`, but answers with the contexts and raises the error.
+
+      iex> [_one, _two] = Py.Router.start_pool!(:raising, 2)
+      iex> Py.Router.stop_pool!(:raising)
+      :ok
+
+  """
+  deftwin start_pool!(
+            name :: pool,
+            size :: pos_integer,
+            mode_or_opts :: atom | keyword \\ []
+          ) :: [pid]
+
+  @doc """
   Gives a running pool another number of contexts.
 
   New ones are opened when they are first wanted. Those that go get no more requests from the
@@ -182,6 +204,9 @@ defmodule Py.Router do
 
   def resize_pool(_name, size, _opts), do: Mistake.size!(size)
 
+  @doc "Like `resize_pool/3`, but raises the error."
+  deftwin resize_pool!(name :: pool, size :: pos_integer, opts :: keyword \\ []) :: :ok
+
   @doc """
   Closes every context of a pool. Calls registered for it then answer `:not_found`.
 
@@ -202,6 +227,9 @@ defmodule Py.Router do
     _valid = Options.parse!(:stop_pool, opts)
     Pool.stop(name, opts[:drain])
   end
+
+  @doc "Like `stop_pool/2`, but raises the error."
+  deftwin stop_pool!(name :: pool, opts :: keyword \\ []) :: :ok
 
   @doc """
   Whether there is such a pool.
@@ -264,6 +292,9 @@ defmodule Py.Router do
       do: Registrations.add(module_or_function, pool),
       else: Pool.not_found(pool)
   end
+
+  @doc "Like `register_pool/2`, but raises the error."
+  deftwin register_pool!(pool :: pool, module_or_function :: registration) :: :ok
 
   @doc """
   Undoes `register_pool/2`. What refuses sub-interpreters will be found out again.
@@ -384,6 +415,12 @@ defmodule Py.Router do
         error
     end
   end
+
+  @doc "Like `bind_context/1`, but raises the error."
+  deftwin bind_context!(context :: context) :: :ok
+
+  @doc "Like `bind_context/2`, but raises the error."
+  deftwin bind_context!(pool :: pool, context :: context) :: :ok
 
   @doc """
   Undoes `bind_context/1`, or `bind_context/2` for that pool.

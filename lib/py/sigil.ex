@@ -50,7 +50,7 @@ defmodule Py.Sigil do
   and any name in it may have become a variable.
   '''
 
-  alias Py.Request
+  alias Py.{Request, Telemetry}
   alias Py.Request.Route
   alias Py.Sigil.Names
 
@@ -92,7 +92,12 @@ defmodule Py.Sigil do
   def run({source, file, line}, variables, assigned) do
     names = Enum.map(assigned, &elem(&1, 0))
     op = {:sigil, source, variables, file, line, names}
-    {value, changed} = op |> Route.route(nil, :term, :infinity) |> Request.bang!()
+
+    {value, changed} =
+      op
+      |> Telemetry.call(:infinity, &Route.route(op, nil, :term, &1))
+      |> Request.bang!()
+
     {value, Enum.map(assigned, fn {name, otherwise} -> Map.get(changed, name, otherwise) end)}
   end
 

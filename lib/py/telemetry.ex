@@ -16,8 +16,22 @@ defmodule Py.Telemetry do
   Their metadata has `:kind` (`:call`, `:eval`, `:exec` or another operation) and, for a call,
   `:module` and `:function`. At the end there are also `:context`, the pid of the context that ran
   it, or `nil` if none did, and after an error `:kind_of_error` (`:error`), `:reason` (the
-  exception) and `:stacktrace`. A spawned call ends when it is awaited; a cast has no end and
-  is left out. The events come from the process that calls.
+  exception) and `:stacktrace`. The events come from the process that calls.
+
+  | what | when |
+  |---|---|
+  | `Py.call/4`, `Py.eval/3`, `Py.exec/2`, their like in `Py.Context`, `Py.EventLoop.run/4`, `Py.Object`, `Py.Sigil`, `Py.ASGI`, `Py.WSGI` | always, for each request they make |
+  | `Py.spawn_call/4`, `Py.async_call/4` | a start when it is made, an end when it is awaited |
+  | `Py.parallel/2`, `Py.map/4`, `Py.async_gather/2` | for each of their calls, which then go one by one and not in batches |
+  | `Py.stream/4`, `Py.stream_eval/3`, `Py.stream_start/4` | for each request, a batch of items being one; of the last from a process of its own |
+  | `Py.cast/4`, `Py.EventLoop.spawn_task/4` | never: nobody waits for their end |
+  | `Py.EventLoop.create_task/4` | never: the end is a message that anybody may receive, at any time |
+
+  While calls emit events, none runs inline. About those that do there is one event, which is so
+  rare that it is always emitted:
+
+    * `[:py, :call, :slow_inline]` - `:duration` (native) of a call that ran inline and took too
+      long for it, so that it goes to a worker for the next minute; metadata as at a start
 
   ## Contexts and pools
 
@@ -178,6 +192,14 @@ defmodule Py.Telemetry do
     end
 
     result
+  end
+
+  @doc false
+  # A call has broken the promise that `inline: true` is.
+  @spec slow_inline(Native.op(), pos_integer) :: :ok
+  def slow_inline(op, microseconds) do
+    duration = System.convert_time_unit(microseconds, :microsecond, :native)
+    execute([:py, :call, :slow_inline], %{duration: duration}, metadata(op))
   end
 
   @doc false

@@ -17,6 +17,8 @@ defmodule Py.Venv do
   releases and containers in particular.
   """
 
+  import Py.Verbs.Twins
+
   alias Py.Context.Each
   alias Py.{ContextError, Native, Options, Runtime, StartError}
   alias Py.Runtime.Locator
@@ -68,6 +70,18 @@ defmodule Py.Venv do
   end
 
   @doc """
+  Like `ensure/3`, but raises the error.
+
+      Py.Venv.ensure!("/var/lib/my_app/venv", "requirements.txt")
+
+  """
+  deftwin ensure!(
+            folder :: Path.t(),
+            requirements :: requirements,
+            opts :: keyword \\ []
+          ) :: :ok
+
+  @doc """
   Lets every context see the packages of an environment, in place of those it has seen.
 
   It has to be made for the same version of Python. Modules that have been imported from elsewhere
@@ -85,6 +99,9 @@ defmodule Py.Venv do
     with {:ok, python} <- python(), :ok <- Settings.check(folder, python), do: change(folder)
   end
 
+  @doc "Like `activate/1`, but raises the error."
+  deftwin activate!(folder :: Path.t()) :: :ok
+
   @doc """
   Undoes `activate/1`: `sys.path` and `sys.prefix` are again what they were before.
 
@@ -96,6 +113,9 @@ defmodule Py.Venv do
   def deactivate do
     if active(), do: change(nil), else: :ok
   end
+
+  @doc "Like `deactivate/0`, but raises the error."
+  deftwin deactivate!() :: :ok
 
   @doc """
   The environment in use, as a map of `:active` and `:venv_path`.
@@ -112,6 +132,14 @@ defmodule Py.Venv do
     path = active() || started_in(Runtime.python())
     {:ok, %{active: path != nil, venv_path: path}}
   end
+
+  @doc """
+  Like `info/0`, but answers with the map.
+
+      iex> %{venv_path: _path} = Py.Venv.info!()
+
+  """
+  deftwin info!() :: %{active: boolean, venv_path: Path.t() | nil}
 
   ## What the application and its contexts ask
 

@@ -30,6 +30,7 @@ from erlang._terms import Buffer, Fun, Pid, Port, Ref
 # asked for: this file runs at the start of every interpreter, and they cost more than the rest.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from erlang import channel, reactor
     from erlang._logging import setup_logging
     from erlang._loop import (
         ErlangEventLoop,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         new_event_loop,
         run,
     )
-    from erlang._mode import ExecutionMode, execution_mode
+    from erlang._mode import ExecutionMode, detect_mode, execution_mode
     from erlang._spawn import SpawnedTask, spawn_task
     from erlang._state import (
         state_clear,
@@ -71,10 +72,13 @@ __all__ = [
     "atom",
     "call",
     "cast",
+    "channel",
     "consume_time_slice",
+    "detect_mode",
     "execution_mode",
     "install",
     "new_event_loop",
+    "reactor",
     "run",
     "schedule",
     "schedule_py",
@@ -94,6 +98,7 @@ __all__ = [
     "whereis",
 ]
 
+# Which file each comes from; the modules of the package are there as they are.
 _LATE = {
     "ErlangEventLoop": "_loop",
     "EventLoopPolicy": "_loop",
@@ -101,9 +106,12 @@ _LATE = {
     "Span": "_trace",
     "SpawnedTask": "_spawn",
     "async_call": "_loop",
+    "channel": "channel",
+    "detect_mode": "_mode",
     "execution_mode": "_mode",
     "install": "_loop",
     "new_event_loop": "_loop",
+    "reactor": "reactor",
     "run": "_loop",
     "setup_logging": "_logging",
     "spawn_task": "_spawn",
@@ -125,7 +133,8 @@ if not TYPE_CHECKING:
         if name in _LATE:
             from importlib import import_module
 
-            found = globals()[name] = getattr(import_module(f"erlang.{_LATE[name]}"), name)
+            module = import_module(f"erlang.{_LATE[name]}")
+            found = globals()[name] = module if _LATE[name] == name else getattr(module, name)
             return found
         # Not kept, as the function may be unregistered again.
         return find(name)

@@ -9,7 +9,7 @@ from enum import Enum
 
 from erlang._native import _erlang
 
-__all__ = ["ExecutionMode", "execution_mode"]
+__all__ = ["ExecutionMode", "detect_mode", "execution_mode"]
 
 
 class ExecutionMode(str, Enum):
@@ -41,3 +41,8 @@ def execution_mode() -> ExecutionMode:
     ``FREE_THREADED`` when it runs without a GIL and ``WORKER`` otherwise.
     """
     return ExecutionMode(_erlang.execution_mode())
+
+
+def detect_mode() -> ExecutionMode:
+    """Return the mode of this interpreter: ``execution_mode()`` by another name."""
+    return execution_mode()

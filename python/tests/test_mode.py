@@ -1,4 +1,4 @@
-"""`erlang.ExecutionMode` and `erlang.execution_mode`."""
+"""`erlang.ExecutionMode`, `erlang.execution_mode` and `erlang.detect_mode`."""
 
 import sys
 import types
@@ -24,6 +24,7 @@ def test_outside_the_beam_the_main_interpreter_answers() -> None:
     gil_enabled = getattr(sys, "_is_gil_enabled", lambda: True)
     expected = "worker" if gil_enabled() else "free_threaded"
     assert erlang.execution_mode() is erlang.ExecutionMode(expected)
+    assert erlang.detect_mode() is erlang.ExecutionMode(expected)
 
 
 def test_without_a_gil_the_process_is_free_threaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,3 +38,4 @@ def test_in_the_beam_the_native_module_answers(name: str, monkeypatch: pytest.Mo
     native.execution_mode = lambda: name  # type: ignore[attr-defined]
     monkeypatch.setattr(_mode, "_erlang", native)
     assert erlang.execution_mode() is erlang.ExecutionMode(name)
+    assert erlang.detect_mode() is erlang.ExecutionMode(name)

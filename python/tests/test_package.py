@@ -51,6 +51,13 @@ def test_names_that_load_late_are_listed_early() -> None:
     assert "erlang._mode" not in modules_loaded_by("erlang")
 
 
+@pytest.mark.parametrize("name", ["channel", "reactor"])
+def test_the_modules_of_the_package_load_when_they_are_named(name: str) -> None:
+    loaded = modules_loaded_by(f"erlang; erlang.{name}.__name__; assert '{name}' in dir(erlang)")
+    assert f"erlang.{name}" in loaded
+    assert f"erlang.{name}" not in modules_loaded_by("erlang")
+
+
 def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="module 'erlang' has no attribute 'atmo'"):
         erlang.atmo  # type: ignore[attr-defined]  # noqa: B018

@@ -24,20 +24,32 @@ defmodule MigrationGuide.SpawnTaskTest do
       return "awaited"
   """
 
+  # What is printed within a call goes to the caller's group leader, and what a thread in the
+  # background prints to the application's.
   setup do
     context = start_context()
+    {:ok, device} = StringIO.open("")
+    Process.group_leader(self(), device)
+    attendant = Process.whereis(Py.Attendant)
+    {:group_leader, leader} = Process.info(attendant, :group_leader)
+    Process.group_leader(attendant, device)
+    on_exit(fn -> Process.group_leader(attendant, leader) end)
     Process.register(self(), :guide_background)
     :ok = :py.exec(context, @code)
-    %{context: context}
+    %{context: context, device: device}
   end
 
-  test "a task is spawned without a running event loop", %{context: context} do
+  defp printed?(device), do: StringIO.contents(device) == {"", "Background done\n"}
+
+  test "a task is spawned without a running event loop", %{context: context, device: device} do
     assert :py.call(context, :__main__, :sync_handler, []) == {:ok, "submitted"}
     assert_receive "done", 20_000
+    assert eventually(fn -> printed?(device) end)
   end
 
-  test "a task is spawned in an async context, and may be awaited", %{context: context} do
-    assert :py.eval(context, "erlang.run(async_handler())") == {:ok, "awaited"}
+  test "a task is spawned in an async context, and may be awaited", tags do
+    assert :py.eval(tags.context, "erlang.run(async_handler())") == {:ok, "awaited"}
     assert_received "done"
+    assert eventually(fn -> printed?(tags.device) end)
   end
 end

@@ -2,6 +2,8 @@ defmodule Py.TelemetryTest do
   # Whether calls emit events is everyone's.
   use Py.Case, async: false
 
+  import Py.Sigil
+
   alias Py.Case.Events
   alias Py.{Context, ContextError, Router, Telemetry}
 
@@ -102,6 +104,39 @@ defmodule Py.TelemetryTest do
       assert {:error, %Py.Error{}} = Py.await(ref)
       assert_received {@exception, _, %{function: "sqrt"}}
       assert Process.get_keys() |> Enum.filter(&match?({:"$py_started", _}, &1)) == []
+    end
+
+    test "is what a sigil makes, too" do
+      enable()
+      n = 1
+      assert sigil_PY("n + 2", []) == 3
+      assert_received {@stop, %{run: run}, %{kind: :sigil}}
+      assert run > 0
+    end
+
+    test "of which nobody waits for the end is left out" do
+      enable()
+      ref = Py.EventLoop.create_task(:asyncio, :sleep, [0, "slept"])
+      assert Py.EventLoop.await(ref) == {:ok, "slept"}
+      assert Py.cast(:erlang, :send, [self(), "sent"]) == :ok
+      assert_receive "sent", 20_000
+      refute_received {_event, _, %{function: "sleep"}}
+      refute_received {_event, _, %{function: "send"}}
+    end
+
+    @tag :capture_log
+    test "that runs inline and is slow is told of without being asked for" do
+      Events.attach([[:py, :call, :slow_inline]])
+      on_exit(fn -> Router.unregister_inline({:telemetry, :slow}) end)
+      op = {:call, :telemetry, :slow, [], []}
+      :ok = Py.Request.Inline.slow(op, 9_000, 0)
+      refute_received {[:py, :call, :slow_inline], _, %{module: "telemetry"}}
+      :ok = Py.Request.Inline.slow(op, 2_000, 0)
+
+      assert_received {[:py, :call, :slow_inline], %{duration: took},
+                       %{kind: :call, module: "telemetry", function: "slow"}}
+
+      assert System.convert_time_unit(took, :native, :microsecond) == 2_000
     end
 
     test "with a struct to encode, a stream and a schedule work as ever" do

@@ -15,8 +15,8 @@ defmodule Py.Context.Remote do
 
   @doc "Runs an operation in a context of another node."
   @spec run(GenServer.server(), Native.op(), Native.format(), Waiting.how()) :: Waiting.outcome()
-  def run(context, op, _format, {:cast, _routed?}) do
-    GenServer.cast(context, {:cast, op, Cast.info(nil, :context, false)})
+  def run(context, op, format, {:cast, _routed?}) do
+    GenServer.cast(context, {:cast, op, Cast.info(format, false)})
   end
 
   def run(context, op, format, {:spawn, tag, _timeout}) do
@@ -103,14 +103,12 @@ defmodule Py.Context.Remote do
   @doc "Takes in a cast."
   @spec serve_cast(Native.op(), Cast.info()) :: :ok
   def serve_cast(op, info) do
-    info = %{info | target: self()}
-
     case Native.request_submit(
            self(),
            op,
            :context,
            make_ref(),
-           :term,
+           info.format,
            {:cast, info.leader, info}
          ) do
       :ok -> :ok

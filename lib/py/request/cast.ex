@@ -11,24 +11,16 @@ defmodule Py.Request.Cast do
   alias Py.Router.Extension
 
   @type info :: %{
-          target: Native.target(),
-          scope: Native.scope(),
+          format: Native.format(),
           routed?: boolean,
           caller: pid,
           leader: pid
         }
 
   @doc "What will have to be known of a cast if it fails."
-  @spec info(Native.target(), Native.scope(), boolean) :: info
-  def info(target, scope, routed?) do
-    %{
-      target: target,
-      scope: scope,
-      routed?: routed?,
-      caller: self(),
-      leader: Process.group_leader()
-    }
-  end
+  @spec info(Native.format(), boolean) :: info
+  def info(format, routed?),
+    do: %{format: format, routed?: routed?, caller: self(), leader: Process.group_leader()}
 
   @doc "Does what is left to do about a failed cast."
   @spec failed(info, Native.op(), Native.reason()) :: :ok
@@ -45,9 +37,9 @@ defmodule Py.Request.Cast do
   def describe({:schedule, target}), do: "the scheduled function #{inspect(target)}"
   def describe(op), do: inspect(elem(op, 0))
 
-  defp again(%{routed?: routed?}, op, reason) do
+  defp again(%{routed?: routed?, format: format}, op, reason) do
     failed = {:error, Request.exception(reason)}
-    if routed? and Extension.moves?(failed, op), do: Route.in_worker(op), else: failed
+    if routed? and Extension.moves?(failed, op), do: Route.in_worker(op, format), else: failed
   end
 
   defp report({:error, error}, op) do

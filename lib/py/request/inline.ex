@@ -105,6 +105,8 @@ defmodule Py.Request.Inline do
   defp now, do: System.monotonic_time(:millisecond)
 
   defp report(op, microseconds) do
+    Py.Telemetry.slow_inline(op, microseconds)
+
     Logger.warning(
       "#{Py.Request.Cast.describe(op)} ran inline and took #{microseconds / 1_000} ms of its " <>
         "caller's scheduler. It goes to a worker for the next minute: only what takes far less " <>

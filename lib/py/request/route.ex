@@ -59,8 +59,8 @@ defmodule Py.Request.Route do
   def object(other, _op, _format, _how), do: Mistake.object!(other)
 
   @doc "Runs an operation in the pool `:worker`."
-  @spec in_worker(Native.op()) :: Waiting.outcome()
-  def in_worker(op), do: anywhere(:worker, op, :context, :term, :infinity)
+  @spec in_worker(Native.op(), Native.format()) :: Waiting.outcome()
+  def in_worker(op, format), do: anywhere(:worker, op, :context, format, :infinity)
 
   @doc "Runs an operation where the process's state and the arguments say."
   @spec route(Native.op(), Pool.name() | nil, Native.format(), Waiting.how()) ::

@@ -65,7 +65,7 @@ defmodule Py.Request.Waiting do
 
   def submit(target, op, scope, format, {:cast, routed?} = how) do
     op = Walk.ahead(op)
-    kind = {:cast, Process.group_leader(), Cast.info(target, scope, routed?)}
+    kind = {:cast, Process.group_leader(), Cast.info(format, routed?)}
 
     case Native.request_submit(target, op, scope, make_ref(), format, kind) do
       :ok -> :ok

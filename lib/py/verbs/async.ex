@@ -2,6 +2,8 @@ defmodule Py.Verbs.Async do
   @moduledoc false
   # The verbs of `Py` for coroutine functions. `use` defines and documents them in `Py`.
 
+  import Py.Verbs.Twins
+
   alias Py.{Object, Request}
 
   defmacro __using__(_opts) do
@@ -30,6 +32,15 @@ defmodule Py.Verbs.Async do
       """
       @spec async_await(reference, timeout | nil) :: result
       def async_await(ref, timeout \\ nil), do: await(ref, timeout)
+
+      @doc """
+      Like `async_await/2`, but answers with the value and raises the error.
+
+          iex> Py.async_await!(Py.async_call(:asyncio, :sleep, [0, "slept"]))
+          "slept"
+
+      """
+      deftwin async_await!(ref :: reference, timeout :: timeout | nil \\ nil) :: term
 
       @doc """
       Runs coroutine functions at the same time and answers with their results, in their order;

@@ -2,7 +2,9 @@ defmodule Py.Verbs.Memory do
   @moduledoc false
   # The verbs of `Py` that look after memory. `use` defines and documents them in `Py`.
 
-  alias Py.{Memory, Options, Request}
+  import Py.Verbs.Twins
+
+  alias Py.{Memory, Options}
 
   defmacro __using__(_opts) do
     quote location: :keep do
@@ -31,8 +33,7 @@ defmodule Py.Verbs.Memory do
       defdelegate memory_stats(opts \\ []), to: Memory, as: :stats
 
       @doc "Like `memory_stats/1`, but answers with the map and raises the error."
-      @spec memory_stats!(keyword) :: map
-      def memory_stats!(opts \\ []), do: opts |> memory_stats() |> Request.bang!()
+      deftwin memory_stats!(opts :: keyword \\ []) :: map
 
       @doc """
       Runs Python's garbage collector in the interpreters of all open contexts, and answers with
@@ -53,8 +54,7 @@ defmodule Py.Verbs.Memory do
       defdelegate gc(opts \\ []), to: Memory
 
       @doc "Like `gc/1`, but answers with the number and raises the error."
-      @spec gc!(keyword | 0..2) :: non_neg_integer
-      def gc!(opts \\ []), do: opts |> gc() |> Request.bang!()
+      deftwin gc!(opts :: keyword | 0..2 \\ []) :: non_neg_integer
 
       @doc """
       Has Python trace the memory that it allocates from now on, in all interpreters, and keep so
@@ -75,6 +75,9 @@ defmodule Py.Verbs.Memory do
       @spec tracemalloc_start(pos_integer) :: :ok | {:error, Exception.t()}
       defdelegate tracemalloc_start(frames \\ 1), to: Memory
 
+      @doc "Like `tracemalloc_start/1`, but raises the error."
+      deftwin tracemalloc_start!(frames :: pos_integer \\ 1) :: :ok
+
       @doc """
       Ends what `tracemalloc_start/1` began, and forgets what was traced.
 
@@ -84,6 +87,15 @@ defmodule Py.Verbs.Memory do
       """
       @spec tracemalloc_stop() :: :ok | {:error, Exception.t()}
       defdelegate tracemalloc_stop(), to: Memory
+
+      @doc """
+      Like `tracemalloc_stop/0`, but raises the error.
+
+          iex> Py.tracemalloc_stop!()
+          :ok
+
+      """
+      deftwin tracemalloc_stop!() :: :ok
     end
   end
 end

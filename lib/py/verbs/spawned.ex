@@ -2,6 +2,8 @@ defmodule Py.Verbs.Spawned do
   @moduledoc false
   # The verbs of `Py` whose calls are not waited for. `use` defines and documents them in `Py`.
 
+  import Py.Verbs.Twins
+
   alias Py.{Object, Options, Request}
   alias Py.Request.Spawned
 
@@ -45,6 +47,15 @@ defmodule Py.Verbs.Spawned do
       defdelegate await(ref, timeout \\ nil), to: Spawned
 
       @doc """
+      Like `await/2`, but answers with the value and raises the error.
+
+          iex> Py.await!(Py.spawn_call(:math, :sqrt, [16]))
+          4.0
+
+      """
+      deftwin await!(ref :: reference, timeout :: timeout | nil \\ nil) :: term
+
+      @doc """
       The answers of several spawned calls, in their order. The time is one for all of them.
 
           iex> refs = for n <- [4, 9, 16], do: Py.spawn_call(:math, :sqrt, [n])
@@ -71,6 +82,9 @@ defmodule Py.Verbs.Spawned do
       @spec cancel(reference) :: :ok | {:error, Exception.t()}
       defdelegate cancel(ref), to: Spawned
 
+      @doc "Like `cancel/1`, but raises the error."
+      deftwin cancel!(ref :: reference) :: :ok
+
       @doc """
       Starts a call that nobody waits for. Should it fail, the error is logged.
 
@@ -89,6 +103,20 @@ defmodule Py.Verbs.Spawned do
               :ok | {:error, Exception.t()}
       def cast(module_or_object, function, args \\ [], opts \\ []),
         do: Request.cast(module_or_object, function, args, opts)
+
+      @doc """
+      Like `cast/4`, but raises the error of a call that could not be started.
+
+          iex> Py.cast!(:builtins, :print, [""], kwargs: [end: ""])
+          :ok
+
+      """
+      deftwin cast!(
+                module_or_object :: atom | binary | Object.t(),
+                function :: atom | binary,
+                args :: list \\ [],
+                opts :: keyword \\ []
+              ) :: :ok
 
       @doc """
       Runs calls at the same time and answers with their results, in their order.
