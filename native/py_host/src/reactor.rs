@@ -125,9 +125,14 @@ impl Reactor {
         self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
+    /// There was nobody to admit after all, so there is as much room as before.
+    pub(self) fn retract(&self) {
+        self.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// An admitted connection came to nothing, or is over.
     pub fn dismiss(&self) {
-        self.connections.fetch_sub(1, Ordering::AcqRel);
+        self.retract();
         let mut paused = lock(&self.paused);
         if !paused.0.is_empty() {
             paused.1 = Some(Instant::now());

@@ -7,7 +7,7 @@ use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{mpsc, Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use py_host::poller::Ready;
 use py_host::reactor::blocks::{Blocks, SIZE};
@@ -153,6 +153,71 @@ fn add(reactor: &Arc<Reactor>, fd: RawFd) -> Arc<Connection> {
     let connection = reactor.add(Descriptor::handed_off(fd).unwrap(), None);
     connection.turn(Phase::Reading);
     connection
+}
+
+/// One round that needs no Python, as nothing is read.
+fn round(reactor: &Arc<Reactor>, events: &mut Vec<Event>) {
+    let (mut blocks, mut ready) = (Blocks::default(), Ready::new());
+    assert!(reactor.enter());
+    let timeout = Some(Duration::from_millis(50));
+    reactor.round(timeout, &mut blocks, &mut ready, events).unwrap();
+    reactor.leave();
+}
+
+/// Closes what is left.
+fn end(reactor: &Reactor) {
+    reactor.all().iter().for_each(|connection| reactor.remove(connection));
+}
+
+/// As long as it lives, this process gets no descriptors.
+struct NoDescriptors(libc::rlimit);
+
+impl NoDescriptors {
+    fn new() -> NoDescriptors {
+        let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        // SAFETY: a place for what the system fills in, and the same with fewer.
+        unsafe {
+            assert_eq!(libc::getrlimit(libc::RLIMIT_NOFILE, &mut before), 0);
+            let none = libc::rlimit { rlim_cur: 0, ..before };
+            assert_eq!(libc::setrlimit(libc::RLIMIT_NOFILE, &none), 0);
+        }
+        NoDescriptors(before)
+    }
+}
+
+impl Drop for NoDescriptors {
+    fn drop(&mut self) {
+        // SAFETY: as it was before.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &self.0) };
+    }
+}
+
+#[test]
+fn several_listeners_wait_for_descriptors_instead_of_asking_without_end() {
+    let _alone = alone();
+    let reactor = reactor(1 << 16);
+    let clients: Vec<_> = (0..2)
+        .map(|_| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            add(&reactor, listener.as_raw_fd());
+            TcpStream::connect(listener.local_addr().unwrap()).unwrap()
+        })
+        .collect();
+    let mut events = Vec::new();
+    let (none, start, mut rounds) = (NoDescriptors::new(), Instant::now(), 0);
+    while start.elapsed() < Duration::from_millis(300) {
+        round(&reactor, &mut events);
+        rounds += 1;
+    }
+    drop(none);
+    assert!(events.is_empty() && rounds < 100, "{rounds} rounds");
+    let start = Instant::now();
+    while events.len() < clients.len() && start.elapsed() < SOON {
+        round(&reactor, &mut events);
+    }
+    assert_eq!(events.len(), clients.len());
+    assert!(events.iter().all(|event| matches!(event, Event::Accepted(..))));
+    end(&reactor);
 }
 
 #[test]

@@ -261,7 +261,7 @@ impl Connection {
                 },
                 Err(error) => error,
             };
-            self.reactor.dismiss();
+            self.reactor.retract();
             match refused.raw_os_error() {
                 Some(libc::EAGAIN) => return,
                 // Went as it came; there may be others.
