@@ -221,6 +221,32 @@ fn several_listeners_wait_for_descriptors_instead_of_asking_without_end() {
 }
 
 #[test]
+fn a_protocol_is_asked_once_for_more_though_its_peer_hangs_up_meanwhile() {
+    let _alone = alone();
+    let reactor = reactor(1 << 16);
+    // Whose end, unlike TCP's, is told of without an error.
+    let (client, server) = UnixStream::pair().unwrap();
+    let connection = add(&reactor, server.as_raw_fd());
+    drop(server);
+    let mut events = Vec::new();
+    connection.turn(Phase::Waiting);
+    round(&reactor, &mut events);
+    assert!(events.is_empty());
+    drop(client);
+    assert!(connection.signal());
+    round(&reactor, &mut events);
+    assert!(matches!(events[..], [Event::Writable(_)]), "{} events", events.len());
+    // Nor is it before it has answered.
+    assert!(connection.signal());
+    round(&reactor, &mut events);
+    assert_eq!(events.len(), 1);
+    connection.turn(Phase::Writing);
+    round(&reactor, &mut events);
+    assert_eq!(events.len(), 2);
+    end(&reactor);
+}
+
+#[test]
 fn a_stream_is_echoed_whatever_its_length_and_the_end_is_seen() {
     let _alone = alone();
     let (mut client, server) = pair();

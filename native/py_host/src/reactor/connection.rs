@@ -44,6 +44,8 @@ struct State {
     noted: bool,
     /// Somebody called `signal_write_ready` before the protocol said that it would be.
     signalled: bool,
+    /// `Event::Writable` has been given, and the protocol has not said yet what comes next.
+    asked: bool,
     /// `Event::Lost` has been given.
     lost: bool,
     /// Who sent the datagram at hand, or who is at the other end.
@@ -91,6 +93,7 @@ impl Connection {
                 muted: false,
                 noted: false,
                 signalled: false,
+                asked: false,
                 lost: false,
                 peer,
             }),
@@ -167,6 +170,7 @@ impl Connection {
         if state.phase == Phase::Closing {
             return;
         }
+        state.asked = false;
         let signalled = phase == Phase::Waiting && std::mem::take(&mut state.signalled);
         let phase = if signalled { Phase::Writing } else { phase };
         let settled = state.phase == phase && phase == Phase::Reading && state.output.is_empty();
@@ -303,7 +307,10 @@ impl Connection {
             state.lost = true;
             return Some(Event::Lost(Arc::clone(self), state.failed.take()));
         }
-        (written && state.phase == Phase::Writing).then(|| Event::Writable(Arc::clone(self)))
+        // It is looked after more than once in a round when the poller has something to tell, too.
+        let asks = written && state.phase == Phase::Writing && !state.asked;
+        state.asked |= asks;
+        asks.then(|| Event::Writable(Arc::clone(self)))
     }
 
     fn watch(&self, state: &mut State) {
