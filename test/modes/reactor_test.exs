@@ -183,6 +183,41 @@ defmodule Py.Modes.ReactorTest do
         for n <- 1..20, do: assert(echo_as(client, "request #{n}") == "REQUEST #{n}")
       end
 
+      test "a late signal does not reach the next connection with the same number", %{
+        context: context
+      } do
+        code = """
+        from erlang.reactor import signal_write_ready
+
+        class Kept(Told):
+            def connection_made(self, fd, client_info):
+                super().connection_made(fd, client_info)
+                kept.append((fd, self.fd, self))
+        kept = []
+        """
+
+        :ok = Context.exec(context, code)
+        reactor = start(context, "Kept")
+        {client, fd} = next_with_same_number(reactor)
+        :ok = :gen_tcp.send(client, "wait")
+        assert_receive {:told, "data", "wait"}, 20_000
+
+        late =
+          "[signal_write_ready(kept[-2][0]), signal_write_ready(kept[-2][1]), " <>
+            "kept[-2][2].signal_write_ready()]"
+
+        assert Context.eval(context, late) == {:ok, [false, false, false]}
+        # Once for the one that is meant, and no more.
+        assert Context.eval(context, "signal_write_ready(kept[-1][1])") == {:ok, true}
+        assert receive_bytes(client, 5) == "later"
+        for _ <- 1..2, do: assert_receive({:told, "ready"}, 20_000)
+        :ok = :gen_tcp.send(client, "wait")
+        assert_receive {:told, "data", "wait"}, 20_000
+        # A plain number is whoever has it now.
+        assert Context.call(context, "erlang.reactor", :signal_write_ready, [fd]) == {:ok, true}
+        assert receive_bytes(client, 5) == "later"
+      end
+
       test "an exception closes its own connection and no other", %{context: context} do
         reactor = start(context, "Told")
         [good, bad, worse] = for _ <- 1..3, do: told(reactor)
@@ -231,6 +266,28 @@ defmodule Py.Modes.ReactorTest do
   defp start(context, protocol) do
     opts = [context: context, protocol: protocol]
     start_supervised!(Supervisor.child_spec({Reactor, opts}, id: make_ref(), restart: :temporary))
+  end
+
+  # A connection whose descriptor has the number of the one before. Others open some, too, so it
+  # may take more than one attempt.
+  defp next_with_same_number(reactor) do
+    first = told(reactor)
+    assert_receive {:told, "made", number}, 20_000
+    {second, accepted} = pair()
+    :ok = :gen_tcp.close(first)
+    assert_receive {:told, "lost"}, 20_000
+    assert eventually(fn -> match?({:ok, %{connections: 0}}, Reactor.stats(reactor)) end)
+    :ok = Reactor.handoff(reactor, accepted, %{pid: self()})
+    :ok = :gen_tcp.close(accepted)
+    assert_receive {:told, "made", next}, 20_000
+
+    if next == number do
+      {second, number}
+    else
+      :ok = :gen_tcp.close(second)
+      assert_receive {:told, "lost"}, 20_000
+      next_with_same_number(reactor)
+    end
   end
 
   defp told(reactor), do: hand_off(reactor, %{pid: self()})

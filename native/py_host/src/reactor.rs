@@ -98,9 +98,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The connection with that descriptor, whichever reactor has it.
-pub fn find(fd: RawFd) -> Option<Arc<Connection>> {
-    lock(&CONNECTIONS).get(&fd)?.upgrade()
+/// The connection that has a descriptor now, whichever reactor it belongs to. Numbers are used
+/// again, so whoever knows the serial of the one that is meant finds that one or none.
+pub fn find(fd: RawFd, serial: Option<u64>) -> Option<Arc<Connection>> {
+    let found = lock(&CONNECTIONS).get(&fd)?.upgrade()?;
+    serial.is_none_or(|serial| serial == found.serial).then_some(found)
 }
 
 impl Reactor {

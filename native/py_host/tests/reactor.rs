@@ -253,7 +253,7 @@ fn a_stream_is_echoed_whatever_its_length_and_the_end_is_seen() {
     let reactor = reactor(1 << 20);
     let fd = add(&reactor, server.as_raw_fd()).fd;
     drop(server);
-    assert!(find(fd).is_some());
+    assert!(find(fd, None).is_some());
     let (context, ended) = go_round(Arc::clone(&reactor), echo);
     for length in [1, 4_095, 4_096, SIZE, SIZE + 1, 1 << 20] {
         let data: Vec<u8> = (0..length).map(|index| index as u8).collect();
@@ -268,7 +268,7 @@ fn a_stream_is_echoed_whatever_its_length_and_the_end_is_seen() {
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(client.read(&mut [0; 1]).unwrap(), 0);
     ended.recv_timeout(SOON).unwrap();
-    assert!(find(fd).is_none() && !is_open(fd));
+    assert!(find(fd, None).is_none() && !is_open(fd));
     assert_eq!(reactor.connections(), 0);
     let total: usize = [1, 4_095, 4_096, SIZE, SIZE + 1, 1 << 20].iter().sum();
     assert_eq!(reactor.counters.received.get(), total as u64);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
@@ -23,6 +24,8 @@ const ACCEPTED_AT_ONCE: usize = 64;
 pub struct Connection {
     /// Its number, which stays its name when it has been closed.
     pub fd: RawFd,
+    /// Tells it from all others that have that number before or after it; never zero.
+    pub serial: u64,
     pub kind: Kind,
     reactor: Arc<Reactor>,
     state: Mutex<State>,
@@ -78,9 +81,11 @@ impl Connection {
         descriptor: Descriptor,
         peer: Option<Address>,
     ) -> Arc<Connection> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let peer = peer.or_else(|| descriptor.peer());
         Arc::new(Connection {
             fd: descriptor.number(),
+            serial: NEXT.fetch_add(1, Ordering::Relaxed),
             kind: descriptor.kind,
             reactor: Arc::clone(reactor),
             state: Mutex::new(State {

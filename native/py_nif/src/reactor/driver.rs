@@ -33,7 +33,16 @@ pub struct Driver {
     protocols: Kept,
     /// Called with an exception and the descriptor it is about.
     report: Kept,
+    /// Called with a descriptor and a serial, for what protocols know their connections by.
+    number: Kept,
     table: Mutex<Table>,
+}
+
+/// What `erlang.reactor` brings along; see the fields of the same names above.
+pub struct Python<'py> {
+    pub protocols: Object<'py>,
+    pub report: Object<'py>,
+    pub number: Object<'py>,
 }
 
 #[derive(Default)]
@@ -61,19 +70,19 @@ struct Round {
 
 impl Driver {
     pub fn new<'py>(
-        protocols: Object<'py>,
-        report: Object<'py>,
+        py: Attached<'py>,
+        python: Python<'py>,
         reactor: Arc<Reactor>,
         entry: Option<Arc<Entry>>,
     ) -> Result<Driver, Raised<'py>> {
-        let py = protocols.py();
         Ok(Driver {
             reactor,
             entry,
             names: Names::new(py)?,
             kind: Object::import(py, builtin::NAME)?.attr(c"Connection")?.keep(),
-            protocols: protocols.keep(),
-            report: report.keep(),
+            protocols: python.protocols.keep(),
+            report: python.report.keep(),
+            number: python.number.keep(),
             table: Mutex::default(),
         })
     }
@@ -271,7 +280,10 @@ impl Driver {
         }
         let member = Member::Protocol(protocol.clone().keep());
         self.table().members.insert(connection.fd, member);
-        Ok(fd)
+        // SAFETY: attached; a new reference or null.
+        let serial =
+            unsafe { Object::from_owned(py, ffi::PyLong_FromUnsignedLongLong(connection.serial))? };
+        self.number.get(py).call(&Object::tuple(py, [fd, serial])?, None)
     }
 
     /// Takes a connection out of the tables; its protocol, if it has one.
