@@ -53,6 +53,10 @@ class Calls:
                 leave()
             raise
 
+    def is_waited_for(self) -> bool:
+        """Is there a task that waits to be called?"""
+        return bool(self._waiting)
+
     def _deliver(self) -> None:
         for token, accepted in self.native.take():
             call = self._waiting.pop(token, None)
@@ -80,6 +84,12 @@ class _Call(_Future):
 
 _loops: WeakKeyDictionary[AbstractEventLoop, Calls] = WeakKeyDictionary()
 _lock = Lock()
+
+
+def of(loop: AbstractEventLoop) -> Calls | None:
+    """Return the calls of a loop, if it has watched for any yet."""
+    with _lock:
+        return _loops.get(loop)
 
 
 def of_this_loop() -> Calls:

@@ -62,6 +62,7 @@ class Connection:
     """The base of ``erlang.reactor.Protocol``, whose functions a test may call by itself."""
 
     fd = -1
+    serial = 0
     peer = None
     write_buffer_size = 0
     write = _function("reactor.Protocol.write")

@@ -15,6 +15,7 @@ from asyncio.log import logger
 from asyncio.tasks import _enter_task, _leave_task
 from threading import get_ident
 
+from erlang import _calls
 from erlang._loop import ErlangEventLoop, loop_at, loops, run
 from erlang._request import REQUEST
 
@@ -47,7 +48,17 @@ class TaskLoop(ErlangEventLoop):
         """The same, but for tasks that wait for one another."""
         # Of the timers, those that were cancelled are left where they are.
         timers = len(self._scheduled) - self._timer_cancelled_count
-        return not (self._ready or self.requests or timers or self._selector.get_map())
+        return not (self._ready or self.requests or timers or self._watches())
+
+    def _watches(self) -> bool:
+        """Is there a file that may bring something to run?"""
+        watched = len(self._selector.get_map())
+        if watched == 1:
+            # What brings calls is watched as long as the loop lives, which is quicker than to
+            # begin and to end that for each of them. Without a task that waits it brings nothing.
+            calls = _calls.of(self)
+            return calls is None or calls.is_waited_for()
+        return watched > 0
 
 
 class Tasks:

@@ -58,6 +58,21 @@ __all__ = [
 _logger = logging.getLogger("erlang.reactor")
 
 
+class _Number(int):
+    """The number of a descriptor, which remembers the connection that it is the number of.
+
+    The next connection may well get the same one, and is not to be taken for that.
+    """
+
+    serial: int
+
+
+def _number(fd: int, serial: int) -> _Number:
+    number = _Number(fd)
+    number.serial = serial
+    return number
+
+
 class Protocol(_erlang.Connection):
     """One connection, from ``connection_made`` to ``connection_lost``.
 
@@ -80,6 +95,11 @@ class Protocol(_erlang.Connection):
     """
 
     client_info: Mapping[str, Any]
+
+    @property
+    def fd(self) -> int:
+        """The descriptor, -1 without a connection; it stays the same when that has ended."""
+        return _number(super().fd, self.serial)
 
     def connection_made(self, fd: int, client_info: Mapping[str, Any]) -> Action | None:
         """Begin. What is written here goes out before anything is read."""
@@ -160,8 +180,11 @@ def signal_write_ready(fd: int) -> bool:
 
     It may be called from any thread, and from the contexts of other interpreters. ``False`` says
     that there is no such connection any more.
+
+    What ``connection_made`` was given and ``fd`` stands for that connection alone. Any other int
+    of that value, such as one that has been to Elixir, stands for whichever has the descriptor.
     """
-    return _erlang.Reactor.signal_write_ready(fd)
+    return _erlang.Reactor.signal_write_ready(fd, getattr(fd, "serial", 0))
 
 
 def stop() -> None:
@@ -175,7 +198,7 @@ def stop() -> None:
 
 
 def _run(fd: int, factory: Factory, info: dict[str, Any]) -> None:
-    reactor = _erlang.Reactor(_protocols, _report)
+    reactor = _erlang.Reactor(_protocols, _report, _number)
     reactor.add(fd, factory, info)
     _go(reactor)
 
@@ -200,7 +223,7 @@ def _prepare(module: str, name: str) -> None:
 
 def _attend(pid: Pid) -> None:
     """Run the reactor of a process, for ``Py.Reactor``."""
-    reactor = _erlang.Reactor(_protocols, _report, pid)
+    reactor = _erlang.Reactor(_protocols, _report, _number, pid)
     if _here.factory is not None:
         reactor.set_factory(_here.factory)
     _here.attended = reactor

@@ -17,7 +17,7 @@ class Reactor:
 
     made: ClassVar[list["Reactor"]] = []
 
-    def __init__(self, protocols: Any, report: Any, pid: Any = None) -> None:
+    def __init__(self, protocols: Any, report: Any, number: Any, pid: Any = None) -> None:
         self.report, self.pid = report, pid
         self.added: list[Any] = []
         self.factory: Any = None
@@ -38,8 +38,8 @@ class Reactor:
         self.stopped = True
 
     @staticmethod
-    def signal_write_ready(fd: int) -> bool:
-        return fd == 7
+    def signal_write_ready(fd: int, serial: int) -> bool:
+        return fd == 7 and serial in (0, 70)
 
 
 @pytest.fixture(autouse=True)
@@ -122,6 +122,18 @@ def test_protocols_are_found_by_descriptor(monkeypatch: pytest.MonkeyPatch) -> N
     assert reactor.get_protocol(8) is None
     assert reactor.signal_write_ready(7)
     assert not reactor.signal_write_ready(8)
+
+
+def test_a_descriptor_remembers_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_native._erlang.Connection, "fd", 7)
+    monkeypatch.setattr(_native._erlang.Connection, "serial", 70)
+    fd, protocol = Protocol().fd, Echo()
+    monkeypatch.setitem(reactor._protocols, 7, protocol)
+    assert (fd, f"{fd}", repr(fd)) == (7, "7", "7")
+    assert reactor.get_protocol(fd) is protocol
+    assert reactor.signal_write_ready(fd)
+    monkeypatch.setattr(_native._erlang.Connection, "serial", 71)
+    assert not reactor.signal_write_ready(Protocol().fd)
 
 
 def test_what_a_protocol_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -119,10 +119,10 @@ defmodule Py.LoopTest do
       receive do: (:go_on -> n)
     end
 
-    task = Task.async(fn -> Context.call(context, :__main__, :each, [meet, 200]) end)
-    called = for _n <- 1..200, do: assert_receive({:here, _, _}, 20_000)
+    task = Task.async(fn -> Context.call(context, :__main__, :each, [meet, 5000]) end)
+    called = for _n <- 1..5000, do: assert_receive({:here, _, _}, 20_000)
     for {:here, _n, process} <- called, do: send(process, :go_on)
-    assert Task.await(task, 20_000) == {:ok, Enum.to_list(0..199)}
+    assert Task.await(task, 20_000) == {:ok, Enum.to_list(0..4999)}
     assert Py.eval("erlang.run(each(f, 3))", %{f: & &1}, context: context) == {:ok, [0, 1, 2]}
   end
 

@@ -22,6 +22,11 @@ defmodule Py.Modes.ChannelTest do
       erlang.run(double_later(questions, answers))
   def in_a_plain_loop(questions, answers):
       asyncio.run(double_later(questions, answers))
+  async def receive_later(questions, answers):
+      async def one():
+          await answers.async_send(2 * await questions.async_receive())
+      later = asyncio.ensure_future(one())
+      await asyncio.sleep(0)
   async def cancelled_then_more(channel):
       task = asyncio.ensure_future(channel.async_receive())
       other = asyncio.ensure_future(channel.async_receive())
@@ -56,6 +61,33 @@ defmodule Py.Modes.ChannelTest do
           assert Enum.to_list(answers) == for(n <- 1..100, do: 2 * n)
           assert Task.await(task) == {:ok, nil}
         end
+      end
+
+      test "a context is idle again after a coroutine that has waited", %{
+        context: context,
+        channel: questions
+      } do
+        {:ok, answers} = Channel.new(max_size: 50)
+
+        # It waits for messages, and then for room.
+        consumer = Task.async(fn -> call(context, :double_later, [questions, answers]) end)
+        waiting(questions)
+        assert ask(questions, answers, 1) == {:ok, 2}
+        for n <- 1..10, do: :ok = Channel.send(questions, n)
+        assert eventually(fn -> Channel.info(answers).senders == 1 end)
+        Channel.close(questions)
+        assert Enum.to_list(answers) == for(n <- 1..10, do: 2 * n)
+        assert Task.await(consumer) == {:ok, nil}
+        assert eventually(fn -> idle?(context) end)
+
+        # What a coroutine has left behind is still heard.
+        {:ok, questions} = Channel.new()
+        {:ok, answers} = Channel.new()
+        assert call(context, :receive_later, [questions, answers]) == {:ok, nil}
+        waiting(questions)
+        refute idle?(context)
+        assert ask(questions, answers, 3) == {:ok, 6}
+        assert eventually(fn -> idle?(context) end)
       end
 
       test "a receiver that waits is interrupted, and misses nothing", %{
@@ -156,6 +188,10 @@ defmodule Py.Modes.ChannelTest do
   end
 
   defp waiting(channel), do: assert(eventually(fn -> Channel.info(channel).receivers == 1 end))
+
+  defp call(context, function, args), do: Context.call(context, :__main__, function, args)
+
+  defp idle?(context), do: match?({:ok, %{running: false}}, Context.info(context))
 
   defp ask(questions, answers, question) do
     :ok = Channel.send(questions, question)

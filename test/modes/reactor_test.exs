@@ -3,6 +3,7 @@ defmodule Py.Modes.ReactorTest do
   # test/py/reactor_test.exs, for the default one.
   use Py.Case, async: false
 
+  import ExUnit.CaptureLog
   import Py.Connections
 
   alias Py.{Context, Reactor}
@@ -183,6 +184,95 @@ defmodule Py.Modes.ReactorTest do
         for n <- 1..20, do: assert(echo_as(client, "request #{n}") == "REQUEST #{n}")
       end
 
+      test "a late signal does not reach the next connection with the same number", %{
+        context: context
+      } do
+        code = """
+        from erlang.reactor import signal_write_ready
+
+        class Kept(Told):
+            def connection_made(self, fd, client_info):
+                super().connection_made(fd, client_info)
+                kept.append((fd, self.fd, self))
+        kept = []
+        """
+
+        :ok = Context.exec(context, code)
+        reactor = start(context, "Kept")
+        {client, fd} = next_with_same_number(reactor)
+        :ok = :gen_tcp.send(client, "wait")
+        assert_receive {:told, "data", "wait"}, 20_000
+
+        late =
+          "[signal_write_ready(kept[-2][0]), signal_write_ready(kept[-2][1]), " <>
+            "kept[-2][2].signal_write_ready()]"
+
+        assert Context.eval(context, late) == {:ok, [false, false, false]}
+        # Once for the one that is meant, and no more.
+        assert Context.eval(context, "signal_write_ready(kept[-1][1])") == {:ok, true}
+        assert receive_bytes(client, 5) == "later"
+        for _ <- 1..2, do: assert_receive({:told, "ready"}, 20_000)
+        :ok = :gen_tcp.send(client, "wait")
+        assert_receive {:told, "data", "wait"}, 20_000
+        # A plain number is whoever has it now.
+        assert Context.call(context, "erlang.reactor", :signal_write_ready, [fd]) == {:ok, true}
+        assert receive_bytes(client, 5) == "later"
+      end
+
+      test "a protocol that closes its own descriptor harms nobody but its connection", %{
+        context: context
+      } do
+        code = """
+        import os, socket
+
+        class Careless(Told):
+            def data_received(self, data):
+                if bytes(data) == b"close":
+                    os.close(self.fd)
+                    self.tell("closed", self.fd)
+                elif bytes(data) == b"collect":
+                    socket.socket(fileno=self.fd)
+                    self.tell("closed", self.fd)
+                    return "close"
+                else:
+                    return super().data_received(data)
+        """
+
+        :ok = Context.exec(context, code)
+        reactor = start(context, "Careless")
+        good = told(reactor)
+        assert_receive {:told, "made", _fd}, 20_000
+
+        log =
+          capture_log(fn ->
+            for {command, more} <- [{"close", ""}, {"collect", ""}, {"close", "more"}] do
+              {client, accepted} = pair()
+              :ok = Reactor.handoff(reactor, accepted, %{pid: self()})
+              # As long as Erlang has the connection as well, it goes on to be told of.
+              if more == "", do: :ok = :gen_tcp.close(accepted)
+              :ok = :gen_tcp.send(client, command)
+              assert_receive {:told, "closed", fd}, 20_000
+              {path, file} = file_with_number(context, fd)
+              if more != "", do: :ok = :gen_tcp.send(client, more)
+              assert_receive {:told, "lost"}, 20_000
+              :ok = :gen_tcp.close(accepted)
+              assert receive_all(client) == ""
+
+              assert eventually(fn -> match?({:ok, %{connections: 1}}, Reactor.stats(reactor)) end)
+
+              assert :file.write(file, "untouched") == :ok
+              assert File.read(path) == {:ok, "untouched"}
+              :ok = :file.close(file)
+              File.rm!(path)
+            end
+          end)
+
+        assert log =~ "a protocol calls self.close()"
+        :ok = :gen_tcp.send(good, "echo fine")
+        assert receive_bytes(good, 4) == "fine"
+        assert {:ok, %{errors: 3, total: 4}} = Reactor.stats(reactor)
+      end
+
       test "an exception closes its own connection and no other", %{context: context} do
         reactor = start(context, "Told")
         [good, bad, worse] = for _ <- 1..3, do: told(reactor)
@@ -231,6 +321,47 @@ defmodule Py.Modes.ReactorTest do
   defp start(context, protocol) do
     opts = [context: context, protocol: protocol]
     start_supervised!(Supervisor.child_spec({Reactor, opts}, id: make_ref(), restart: :temporary))
+  end
+
+  # A connection whose descriptor has the number of the one before. Others open some, too, so it
+  # may take more than one attempt.
+  defp next_with_same_number(reactor) do
+    first = told(reactor)
+    assert_receive {:told, "made", number}, 20_000
+    {second, accepted} = pair()
+    :ok = :gen_tcp.close(first)
+    assert_receive {:told, "lost"}, 20_000
+    assert eventually(fn -> match?({:ok, %{connections: 0}}, Reactor.stats(reactor)) end)
+    :ok = Reactor.handoff(reactor, accepted, %{pid: self()})
+    :ok = :gen_tcp.close(accepted)
+    assert_receive {:told, "made", next}, 20_000
+
+    if next == number do
+      {second, number}
+    else
+      :ok = :gen_tcp.close(second)
+      assert_receive {:told, "lost"}, 20_000
+      next_with_same_number(reactor)
+    end
+  end
+
+  # A file that the BEAM has opened, whose descriptor has that number.
+  defp file_with_number(context, number) do
+    path = Path.join(System.tmp_dir!(), "py-#{System.unique_integer([:positive])}")
+    {:ok, file} = :file.open(path, [:raw, :write, :exclusive])
+    inode = File.stat!(path).inode
+
+    case Context.eval(context, "__import__('os').fstat(number).st_ino", %{number: number}) do
+      {:ok, ^inode} ->
+        {path, file}
+
+      # Another number was free as well, and is not after this.
+      {_other, _answer} ->
+        found = file_with_number(context, number)
+        :ok = :file.close(file)
+        File.rm!(path)
+        found
+    end
   end
 
   defp told(reactor), do: hand_off(reactor, %{pid: self()})

@@ -15,6 +15,7 @@ pub mod posix;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::RawFd;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -30,6 +31,11 @@ use crate::Poller;
 
 /// Where there was no room for a connection, there may be some so much later.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// So long after a protocol has been at work, it is looked at whether the descriptor of its
+/// connection is still there. One that was closed by mistake shows in no other way, and looking
+/// every time would make every message dearer.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What a round brings.
 pub enum Event {
@@ -80,7 +86,9 @@ pub struct Reactor {
     pub counters: Counters,
     /// Those that are open or about to be.
     connections: AtomicUsize,
-    open: Mutex<HashMap<RawFd, Arc<Connection>>>,
+    open: Mutex<Open>,
+    /// Those whose protocols have been at work lately, and when to look after them.
+    touched: Mutex<(Vec<Arc<Connection>>, Option<Instant>)>,
     /// Those that somebody has written to, or whose protocol wants something else.
     noted: Mutex<Vec<Arc<Connection>>>,
     /// Listeners for whose next connection there is no room, and when to look again.
@@ -88,6 +96,15 @@ pub struct Reactor {
     /// The thread that goes round, as a number, or zero.
     thread: AtomicU64,
     stopped: AtomicBool,
+}
+
+#[derive(Default)]
+struct Open {
+    by_number: HashMap<RawFd, Arc<Connection>>,
+    /// Those that have lost their descriptors, as others have the same numbers now.
+    displaced: Vec<Arc<Connection>>,
+    /// The poller may watch a file under a number that belongs to another one by now.
+    stale: bool,
 }
 
 /// Every open connection of all reactors, for those who know the number alone.
@@ -98,9 +115,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The connection with that descriptor, whichever reactor has it.
-pub fn find(fd: RawFd) -> Option<Arc<Connection>> {
-    lock(&CONNECTIONS).get(&fd)?.upgrade()
+/// The connection that has a descriptor now, whichever reactor it belongs to. Numbers are used
+/// again, so whoever knows the serial of the one that is meant finds that one or none.
+pub fn find(fd: RawFd, serial: Option<u64>) -> Option<Arc<Connection>> {
+    let found = lock(&CONNECTIONS).get(&fd)?.upgrade()?;
+    serial.is_none_or(|serial| serial == found.serial).then_some(found)
 }
 
 impl Reactor {
@@ -111,6 +130,7 @@ impl Reactor {
             counters: Counters::default(),
             connections: AtomicUsize::new(0),
             open: Mutex::default(),
+            touched: Mutex::default(),
             noted: Mutex::default(),
             paused: Mutex::default(),
             thread: AtomicU64::new(0),
@@ -125,9 +145,14 @@ impl Reactor {
         self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
+    /// There was nobody to admit after all, so there is as much room as before.
+    pub(self) fn retract(&self) {
+        self.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+
     /// An admitted connection came to nothing, or is over.
     pub fn dismiss(&self) {
-        self.connections.fetch_sub(1, Ordering::AcqRel);
+        self.retract();
         let mut paused = lock(&self.paused);
         if !paused.0.is_empty() {
             paused.1 = Some(Instant::now());
@@ -142,28 +167,52 @@ impl Reactor {
     /// Takes a connection in that was admitted.
     pub fn add(self: &Arc<Self>, descriptor: Descriptor, peer: Option<Address>) -> Arc<Connection> {
         let connection = Connection::new(self, descriptor, peer);
-        lock(&self.open).insert(connection.fd, Arc::clone(&connection));
-        lock(&CONNECTIONS).insert(connection.fd, Arc::downgrade(&connection));
+        let fd = connection.fd;
+        {
+            let mut open = lock(&self.open);
+            if let Some(displaced) = open.by_number.insert(fd, Arc::clone(&connection)) {
+                open.displaced.push(displaced);
+                open.stale = true;
+            }
+        }
+        let before = lock(&CONNECTIONS).insert(fd, Arc::downgrade(&connection));
+        if let Some(displaced) = before.and_then(|before| before.upgrade()) {
+            displaced.displaced();
+        }
         self.counters.total.add(1);
         connection
     }
 
     /// Closes a connection of which `connection_lost` has been told. Detached.
     pub fn remove(&self, connection: &Connection) {
-        if lock(&self.open).remove(&connection.fd).is_some() {
+        let fd = connection.fd;
+        {
+            let mut open = lock(&self.open);
+            open.displaced.retain(|other| !ptr::eq(&**other, connection));
+            if open.by_number.get(&fd).is_some_and(|other| ptr::eq(&**other, connection)) {
+                open.by_number.remove(&fd);
+            }
+        }
+        {
             // Before its number is free for another one.
-            lock(&CONNECTIONS).remove(&connection.fd);
-            connection.close();
+            let mut connections = lock(&CONNECTIONS);
+            if connections.get(&fd).is_some_and(|other| ptr::eq(other.as_ptr(), connection)) {
+                connections.remove(&fd);
+            }
+        }
+        if connection.close() {
             self.dismiss();
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        lock(&self.open).is_empty()
+        let open = lock(&self.open);
+        open.by_number.is_empty() && open.displaced.is_empty()
     }
 
     pub fn all(&self) -> Vec<Arc<Connection>> {
-        lock(&self.open).values().cloned().collect()
+        let open = lock(&self.open);
+        open.by_number.values().chain(&open.displaced).cloned().collect()
     }
 
     /// The thread that goes round; false if another one does.
@@ -172,7 +221,12 @@ impl Reactor {
         self.thread.compare_exchange(0, own, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
+    /// It goes round no more, and all connections have been removed.
     pub fn leave(&self) {
+        // They have the reactor, which would keep them in turn.
+        lock(&self.noted).clear();
+        *lock(&self.touched) = Default::default();
+        *lock(&self.paused) = Default::default();
         self.thread.store(0, Ordering::SeqCst);
     }
 
@@ -199,6 +253,40 @@ impl Reactor {
         paused.1.get_or_insert_with(|| Instant::now() + PAUSE);
     }
 
+    pub(self) fn touch(&self, connection: Arc<Connection>) {
+        let mut touched = lock(&self.touched);
+        touched.0.push(connection);
+        touched.1.get_or_insert_with(|| Instant::now() + LOOK);
+    }
+
+    /// Looks after connections whose protocols have been at work, when it is time; until when to
+    /// wait at most, if it is not yet.
+    fn look(&self, events: &mut Vec<Event>) -> Option<Duration> {
+        let mut touched = lock(&self.touched);
+        let left = touched.1?.saturating_duration_since(Instant::now());
+        if !left.is_zero() {
+            return Some(left);
+        }
+        let (connections, _) = std::mem::take(&mut *touched);
+        drop(touched);
+        events.extend(connections.iter().filter_map(Connection::look));
+        None
+    }
+
+    /// The kernel tells of a file as long as anybody has it open, and by the number it had here.
+    /// When that was closed behind our back, only another set of files makes it forget.
+    fn watch_anew(&self) {
+        let mut open = lock(&self.open);
+        if open.stale {
+            // For want of a descriptor it stays as it is, until the next time.
+            let Ok(forgotten) = self.poller.forget() else { return };
+            open.stale = false;
+            if forgotten {
+                open.by_number.values().for_each(Connection::watch_again);
+            }
+        }
+    }
+
     /// Listeners go on when there may be room; until when to wait at most, if some do not yet.
     fn resume(&self) -> Option<Duration> {
         let mut paused = lock(&self.paused);
@@ -220,25 +308,29 @@ impl Reactor {
         ready: &mut Ready,
         events: &mut Vec<Event>,
     ) -> io::Result<()> {
-        let pause = self.resume();
+        let soon = [self.resume(), self.look(events)].into_iter().flatten().min();
+        self.watch_anew();
         let noted = std::mem::take(&mut *lock(&self.noted));
         events.extend(noted.iter().filter_map(Connection::settle));
-        let timeout = match (timeout, pause) {
+        let timeout = match (timeout, soon) {
             _ if !events.is_empty() => Some(Duration::ZERO),
-            (Some(timeout), Some(pause)) => Some(timeout.min(pause)),
-            (timeout, pause) => timeout.or(pause),
+            (Some(timeout), Some(soon)) => Some(timeout.min(soon)),
+            (timeout, soon) => timeout.or(soon),
         };
         ready.clear();
         self.poller.wait(timeout, ready)?;
-        let open = lock(&self.open);
+        let mut open = lock(&self.open);
         for (fd, interest) in ready.iter() {
             // What was closed and what came in its place since are not told apart, nor need be:
             // nothing here blocks.
-            if let Some(connection) = open.get(fd) {
-                if !connection.ready(*interest, blocks, events) {
-                    // The others are told of again.
-                    break;
-                }
+            let Some(connection) = open.by_number.get(fd) else {
+                // It was closed by somebody else, and its file is still open elsewhere.
+                open.stale = true;
+                continue;
+            };
+            if !connection.ready(*interest, blocks, events) {
+                // The others are told of again.
+                break;
             }
         }
         Ok(())

@@ -57,6 +57,20 @@ mod linux {
             self.control(libc::EPOLL_CTL_DEL, fd, 0, 0)
         }
 
+        /// Forgets all descriptors, even those that are closed by now; true if they have to be
+        /// added again. On the thread that waits.
+        pub fn forget(&self) -> io::Result<bool> {
+            // SAFETY: takes no memory; gives a new descriptor or -1.
+            let other = unsafe { owned(libc::epoll_create1(libc::EPOLL_CLOEXEC))? };
+            let event = self.event.as_raw_fd();
+            control(&other, libc::EPOLL_CTL_ADD, event, libc::EPOLLIN as u32, WAKE)?;
+            // SAFETY: two descriptors of ours; the second keeps its number and its owner.
+            counted(unsafe {
+                libc::dup3(other.as_raw_fd(), self.epoll.as_raw_fd(), libc::O_CLOEXEC)
+            })?;
+            Ok(true)
+        }
+
         /// Ends a wait that is under way, or the next one.
         pub fn wake(&self) {
             if !self.woken.swap(true, Ordering::SeqCst) {
@@ -137,11 +151,21 @@ mod linux {
         }
 
         fn control(&self, what: libc::c_int, fd: RawFd, bits: u32, data: u64) -> io::Result<()> {
-            let mut event = libc::epoll_event { events: bits, u64: data };
-            // SAFETY: our own event, which is copied; a bad descriptor is an error.
-            counted(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), what, fd, &mut event) })?;
-            Ok(())
+            control(&self.epoll, what, fd, bits, data)
         }
+    }
+
+    fn control(
+        epoll: &OwnedFd,
+        what: libc::c_int,
+        fd: RawFd,
+        bits: u32,
+        data: u64,
+    ) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: bits, u64: data };
+        // SAFETY: our own event, which is copied; a bad descriptor is an error.
+        counted(unsafe { libc::epoll_ctl(epoll.as_raw_fd(), what, fd, &mut event) })?;
+        Ok(())
     }
 
     fn flags(interest: Interest) -> u32 {
@@ -199,6 +223,11 @@ mod portable {
         pub fn delete(&self, fd: RawFd) -> io::Result<()> {
             // SAFETY: as above.
             self.0.delete(unsafe { BorrowedFd::borrow_raw(fd) })
+        }
+
+        /// As above; kqueue forgets a descriptor when it is closed.
+        pub fn forget(&self) -> io::Result<bool> {
+            Ok(false)
         }
 
         pub fn wake(&self) {

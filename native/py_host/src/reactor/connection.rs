@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
 use super::blocks::{Blocks, SIZE};
-use super::descriptor::{Descriptor, Kind};
+use super::descriptor::{Descriptor, Kind, Taken};
 use super::output::Output;
 use super::{Event, Reactor};
 use crate::poller::Interest;
@@ -23,6 +23,8 @@ const ACCEPTED_AT_ONCE: usize = 64;
 pub struct Connection {
     /// Its number, which stays its name when it has been closed.
     pub fd: RawFd,
+    /// Tells it from all others that have that number before or after it; never zero.
+    pub serial: u64,
     pub kind: Kind,
     reactor: Arc<Reactor>,
     state: Mutex<State>,
@@ -44,6 +46,11 @@ struct State {
     noted: bool,
     /// Somebody called `signal_write_ready` before the protocol said that it would be.
     signalled: bool,
+    /// `Event::Writable` has been given, and the protocol has not said yet what comes next.
+    asked: bool,
+    /// Its protocol has been at work since the reactor has last looked whether the descriptor is
+    /// still there.
+    touched: bool,
     /// `Event::Lost` has been given.
     lost: bool,
     /// Who sent the datagram at hand, or who is at the other end.
@@ -79,6 +86,7 @@ impl Connection {
         let peer = peer.or_else(|| descriptor.peer());
         Arc::new(Connection {
             fd: descriptor.number(),
+            serial: descriptor.serial,
             kind: descriptor.kind,
             reactor: Arc::clone(reactor),
             state: Mutex::new(State {
@@ -91,6 +99,8 @@ impl Connection {
                 muted: false,
                 noted: false,
                 signalled: false,
+                asked: false,
+                touched: false,
                 lost: false,
                 peer,
             }),
@@ -143,7 +153,7 @@ impl Connection {
                 Ok(count)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-            Err(error) => Err(error),
+            Err(error) => Err(descriptor.explain(error)),
         }
     }
 
@@ -167,6 +177,8 @@ impl Connection {
         if state.phase == Phase::Closing {
             return;
         }
+        state.asked = false;
+        self.touch(&mut state);
         let signalled = phase == Phase::Waiting && std::mem::take(&mut state.signalled);
         let phase = if signalled { Phase::Writing } else { phase };
         let settled = state.phase == phase && phase == Phase::Reading && state.output.is_empty();
@@ -188,8 +200,45 @@ impl Connection {
             Phase::Closing => return false,
             Phase::Reading | Phase::Writing => state.signalled = true,
         }
+        self.touch(&mut state);
         self.note(state);
         true
+    }
+
+    fn touch(self: &Arc<Self>, state: &mut State) {
+        if !std::mem::replace(&mut state.touched, true) {
+            self.reactor.touch(Arc::clone(self));
+        }
+    }
+
+    /// The reactor's side: is the descriptor still the connection's own?
+    pub(super) fn look(self: &Arc<Self>) -> Option<Event> {
+        let mut state = self.state();
+        state.touched = false;
+        if state.check() {
+            return None;
+        }
+        self.decide(state)
+    }
+
+    /// Somebody else has got the number of the descriptor, by which the reactor's thread would not
+    /// find it any more.
+    pub(super) fn displaced(self: &Arc<Self>) {
+        let mut state = self.state();
+        if !state.check() {
+            self.note(state);
+        }
+    }
+
+    /// The poller has forgotten all that it watched.
+    pub(super) fn watch_again(self: &Arc<Self>) {
+        let mut state = self.state();
+        if state.watched.take().is_some() {
+            self.watch(&mut state);
+            if state.failed.is_some() {
+                self.note(state);
+            }
+        }
     }
 
     /// Has the reactor's thread look after it before it next waits.
@@ -246,6 +295,10 @@ impl Connection {
     }
 
     fn accept(self: &Arc<Self>, mut state: MutexGuard<'_, State>, events: &mut Vec<Event>) {
+        if !state.check() {
+            events.extend(self.decide(state));
+            return;
+        }
         for _ in 0..ACCEPTED_AT_ONCE {
             let Some(descriptor) = &state.descriptor else { return };
             if !self.reactor.admit() {
@@ -261,7 +314,7 @@ impl Connection {
                 },
                 Err(error) => error,
             };
-            self.reactor.dismiss();
+            self.reactor.retract();
             match refused.raw_os_error() {
                 Some(libc::EAGAIN) => return,
                 // Went as it came; there may be others.
@@ -296,14 +349,19 @@ impl Connection {
         let over = state.failed.is_some()
             || written
                 && (state.phase == Phase::Closing || state.phase == Phase::Reading && state.eof);
-        if !over {
+        if over {
+            state.check();
+        } else {
             self.watch(&mut state);
         }
         if over || state.failed.is_some() {
             state.lost = true;
             return Some(Event::Lost(Arc::clone(self), state.failed.take()));
         }
-        (written && state.phase == Phase::Writing).then(|| Event::Writable(Arc::clone(self)))
+        // It is looked after more than once in a round when the poller has something to tell, too.
+        let asks = written && state.phase == Phase::Writing && !state.asked;
+        state.asked |= asks;
+        asks.then(|| Event::Writable(Arc::clone(self)))
     }
 
     fn watch(&self, state: &mut State) {
@@ -323,26 +381,35 @@ impl Connection {
         state.watched = Some(wanted);
         if let Err(error) = done {
             state.watched = None;
-            state.failed = Some(error);
+            state.failed = Some(descriptor.explain(error));
         }
     }
 
-    /// The reactor's side, detached, after `connection_lost`.
-    pub(super) fn close(&self) {
+    /// The reactor's side, detached, after `connection_lost`; false if it was closed already.
+    pub(super) fn close(&self) -> bool {
         let mut state = self.state();
-        if state.watched.take().is_some() {
+        state.output.clear();
+        state.phase = Phase::Closing;
+        let Some(descriptor) = state.descriptor.take() else { return false };
+        if state.watched.take().is_some() && descriptor.is_ours() {
             // The kernel forgets it by itself only with the last descriptor of that file.
             let _ = self.reactor.poller.delete(self.fd);
         }
-        state.output.clear();
-        state.phase = Phase::Closing;
-        if let Some(descriptor) = state.descriptor.take() {
-            descriptor.hang_up();
-        }
+        descriptor.hang_up();
+        true
     }
 }
 
 impl State {
+    /// False, and the connection has failed, if its descriptor is not its own any more.
+    fn check(&mut self) -> bool {
+        let is_taken = self.descriptor.as_ref().is_some_and(|descriptor| !descriptor.is_ours());
+        if is_taken && self.failed.is_none() {
+            self.failed = Some(Taken::error());
+        }
+        !is_taken
+    }
+
     fn flush(&mut self, reactor: &Reactor) {
         let Some(descriptor) = &self.descriptor else { return };
         if self.failed.is_some() || self.output.is_empty() {
@@ -352,7 +419,7 @@ impl State {
             Ok(count) => reactor.counters.sent.add(count),
             Err(error) => {
                 self.output.clear();
-                self.failed = Some(error);
+                self.failed = Some(descriptor.explain(error));
             }
         }
     }
@@ -370,6 +437,7 @@ impl State {
                 return true;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) if !descriptor.is_ours() => self.failed = Some(Taken::error()),
             // Somebody we have written to is not there, which concerns nobody else.
             Err(_) if kind == Kind::Datagram => {}
             // A terminal whose other end is closed.
@@ -384,6 +452,9 @@ impl State {
     /// Nothing was wanted, so this is an error or a hang-up. Unless it is known to be over, what
     /// there is to read is still wanted later.
     fn hung_up(&mut self, connection: &Connection, reactor: &Reactor) {
+        if !self.check() {
+            return;
+        }
         let Some(descriptor) = &self.descriptor else { return };
         self.failed = match descriptor.kind {
             Kind::Pipe if !descriptor.readable => Some(io::Error::from_raw_os_error(libc::EPIPE)),

@@ -1,9 +1,15 @@
 //! File descriptors that belong to a reactor: non-blocking, closed on exec, and closed by nobody
 //! else.
+//!
+//! Nobody else should, that is: Python code knows their numbers and may close them by mistake. The
+//! next file that is opened in this process, by whomever, gets the number then. So before a
+//! descriptor is closed or shut down, and when the system finds fault with it, it is looked at
+//! whether it is still the one that was taken over.
 
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use super::address::Address;
@@ -22,7 +28,10 @@ pub enum Kind {
 }
 
 pub struct Descriptor {
-    fd: OwnedFd,
+    fd: RawFd,
+    file: File,
+    /// Tells it from all others that have its number before or after it; never zero.
+    pub serial: u64,
     pub kind: Kind,
     pub readable: bool,
 }
@@ -32,7 +41,8 @@ enum Owner {
     /// Made by [`duplicate`], of this file, and not handed off yet. Its number may have been
     /// closed and used again meanwhile, hence the file.
     Caller(File),
-    Reactor,
+    /// A [`Descriptor`], by its file and its serial.
+    Reactor(File, u64),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +73,9 @@ impl Descriptor {
         let given = {
             let mut owners = owners();
             match owners.get(&fd) {
-                Some(Owner::Reactor) => return Err(io::Error::from_raw_os_error(libc::EEXIST)),
+                Some(Owner::Reactor(file, _serial)) if status(fd)?.1 == *file => {
+                    return Err(io::Error::from_raw_os_error(libc::EEXIST));
+                }
                 Some(Owner::Caller(file)) if status(fd)?.1 == *file => owners.remove(&fd).is_some(),
                 _ => false,
             }
@@ -78,8 +90,9 @@ impl Descriptor {
 
     /// Takes a descriptor over. It is closed if it is of no use to a reactor.
     pub fn own(fd: OwnedFd) -> io::Result<Descriptor> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = fd.as_raw_fd();
-        let kind = kind(number)?;
+        let (kind, file) = kind(number)?;
         // SAFETY: a live descriptor and no memory of ours.
         let flags = unsafe {
             checked(libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC))?;
@@ -88,12 +101,30 @@ impl Descriptor {
         // SAFETY: as above.
         checked(unsafe { libc::fcntl(number, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
         let readable = flags & libc::O_ACCMODE != libc::O_WRONLY;
-        owners().insert(number, Owner::Reactor);
-        Ok(Descriptor { fd, kind, readable })
+        let serial = NEXT.fetch_add(1, Ordering::Relaxed);
+        owners().insert(number, Owner::Reactor(file, serial));
+        Ok(Descriptor { fd: fd.into_raw_fd(), file, serial, kind, readable })
     }
 
     pub fn number(&self) -> RawFd {
-        self.fd.as_raw_fd()
+        self.fd
+    }
+
+    /// Is the number still the one of what was taken over? Not if somebody else has closed it,
+    /// whether or not it has been used again since.
+    pub fn is_ours(&self) -> bool {
+        let is_known = matches!(owners().get(&self.fd),
+            Some(Owner::Reactor(_, serial)) if *serial == self.serial);
+        is_known && status(self.fd).is_ok_and(|(_mode, file)| file == self.file)
+    }
+
+    /// What is to be said of an error that the system has given for it.
+    pub fn explain(&self, error: io::Error) -> io::Error {
+        if self.is_ours() {
+            error
+        } else {
+            Taken::error()
+        }
     }
 
     /// Reads once, to a place for `length` bytes; who sent it, if that is news.
@@ -114,12 +145,15 @@ impl Descriptor {
                 let mut address = Address::empty();
                 let (place, size) = address.place();
                 // SAFETY: the caller's promise, and the address has room for any.
-                let count = unsafe { libc::recvfrom(fd, data.cast(), length, 0, place, size) };
+                let count =
+                    unsafe { libc::recvfrom(fd, data.cast(), length, NO_WAIT, place, size) };
                 from = Some(address);
                 count
             }
             // SAFETY: the caller's promise.
-            Kind::Stream | Kind::Listener => unsafe { libc::recv(fd, data.cast(), length, 0) },
+            Kind::Stream | Kind::Listener => unsafe {
+                libc::recv(fd, data.cast(), length, NO_WAIT)
+            },
         })?;
         Ok((count, from.filter(Address::is_known)))
     }
@@ -133,10 +167,10 @@ impl Descriptor {
             (Kind::Datagram, Some(to)) => {
                 let (address, size) = to.get();
                 // SAFETY: as above, and an address with its length.
-                unsafe { libc::sendto(fd, start, length, NO_SIGNAL, address, size) }
+                unsafe { libc::sendto(fd, start, length, NO_SIGNAL | NO_WAIT, address, size) }
             }
             // SAFETY: as above.
-            _ => unsafe { libc::send(fd, start, length, NO_SIGNAL) },
+            _ => unsafe { libc::send(fd, start, length, NO_SIGNAL | NO_WAIT) },
         })
     }
 
@@ -155,8 +189,8 @@ impl Descriptor {
     /// Closes it, and with it the connection, whoever else has a descriptor of that: the peer must
     /// not wait for one that has merely not been collected yet.
     pub fn hang_up(self) {
-        if self.kind == Kind::Stream {
-            // SAFETY: a live descriptor; it fails when the peer has gone already.
+        if self.kind == Kind::Stream && self.is_ours() {
+            // SAFETY: takes no memory, and is ours; it fails when the peer has gone already.
             unsafe { libc::shutdown(self.number(), libc::SHUT_RDWR) };
         }
     }
@@ -182,15 +216,57 @@ impl Descriptor {
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        owners().remove(&self.number());
+        let is_ours = self.is_ours();
+        {
+            let mut owners = owners();
+            match owners.get(&self.fd) {
+                Some(Owner::Reactor(_, serial)) if *serial == self.serial => {
+                    owners.remove(&self.fd);
+                }
+                _ => {}
+            }
+        }
+        if is_ours {
+            // SAFETY: taken over by `own`, and nobody has closed it meanwhile.
+            drop(unsafe { OwnedFd::from_raw_fd(self.fd) });
+        }
     }
 }
+
+/// Why a connection ends whose descriptor is not ours any more.
+#[derive(Debug)]
+pub struct Taken;
+
+impl Taken {
+    pub fn error() -> io::Error {
+        io::Error::other(Taken)
+    }
+
+    pub fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|reason| reason.is::<Taken>())
+    }
+}
+
+impl std::fmt::Display for Taken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(
+            "somebody else has closed the descriptor of this connection: it is the reactor's, so \
+             a protocol calls self.close(), and gives other code os.dup(self.fd)",
+        )
+    }
+}
+
+impl std::error::Error for Taken {}
 
 /// SIGPIPE is ignored by the BEAM; where the call itself can say so, it does.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const NO_SIGNAL: libc::c_int = libc::MSG_NOSIGNAL;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const NO_SIGNAL: libc::c_int = 0;
+
+/// Ours do not block anyway. What has got the number of one that was closed behind our back might,
+/// until that is found out.
+const NO_WAIT: libc::c_int = libc::MSG_DONTWAIT;
 
 fn duplicated(fd: RawFd) -> io::Result<OwnedFd> {
     // Not among the first three, which others take for standard input and output.
@@ -200,18 +276,20 @@ fn duplicated(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(made) })
 }
 
-fn kind(fd: RawFd) -> io::Result<Kind> {
-    match status(fd)?.0 {
-        libc::S_IFSOCK if option(fd, libc::SO_ACCEPTCONN)? != 0 => Ok(Kind::Listener),
+fn kind(fd: RawFd) -> io::Result<(Kind, File)> {
+    let (mode, file) = status(fd)?;
+    let kind = match mode {
+        libc::S_IFSOCK if option(fd, libc::SO_ACCEPTCONN)? != 0 => Kind::Listener,
         libc::S_IFSOCK => match option(fd, libc::SO_TYPE)? {
-            libc::SOCK_STREAM => Ok(Kind::Stream),
-            libc::SOCK_DGRAM => Ok(Kind::Datagram),
-            _ => Err(io::Error::from_raw_os_error(libc::EPROTOTYPE)),
+            libc::SOCK_STREAM => Kind::Stream,
+            libc::SOCK_DGRAM => Kind::Datagram,
+            _ => return Err(io::Error::from_raw_os_error(libc::EPROTOTYPE)),
         },
-        libc::S_IFIFO | libc::S_IFCHR => Ok(Kind::Pipe),
+        libc::S_IFIFO | libc::S_IFCHR => Kind::Pipe,
         // Files and folders are always ready, so there is nothing to wait for.
-        _ => Err(io::Error::from_raw_os_error(libc::ENOTSUP)),
-    }
+        _ => return Err(io::Error::from_raw_os_error(libc::ENOTSUP)),
+    };
+    Ok((kind, file))
 }
 
 fn status(fd: RawFd) -> io::Result<(libc::mode_t, File)> {

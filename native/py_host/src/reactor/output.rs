@@ -84,6 +84,7 @@ impl Output {
         while let Some((to, data)) = self.datagrams.front() {
             match descriptor.write(data, to.as_ref()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+                Err(error) if !descriptor.is_ours() => return Err(error),
                 // One that cannot go is lost, as on the wire.
                 _ => {
                     self.waiting -= data.len();

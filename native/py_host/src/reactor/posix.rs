@@ -2,6 +2,17 @@
 
 use std::io;
 
+use super::descriptor::Taken;
+
+/// The number of an error, for Python; zero if it has none.
+pub fn code(error: &io::Error) -> i32 {
+    match error.raw_os_error() {
+        Some(code) => code,
+        None if Taken::is(error) => libc::EBADF,
+        None => 0,
+    }
+}
+
 pub fn name(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EBADF) => "ebadf",

@@ -29,8 +29,9 @@ struct Getters<const N: usize>([ffi::PyGetSetDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Getters<N> {}
 
-static GETTERS: Getters<4> = Getters([
+static GETTERS: Getters<5> = Getters([
     getter(c"fd", fd),
+    getter(c"serial", serial),
     getter(c"peer", peer),
     getter(c"write_buffer_size", write_buffer_size),
     ffi::PyGetSetDef {
@@ -233,6 +234,18 @@ unsafe extern "C" fn fd(object: *mut ffi::PyObject, _closure: *mut c_void) -> *m
     unsafe {
         let fd = connection(object).map_or(-1, |connection| connection.fd);
         ffi::PyLong_FromLong(fd.into())
+    }
+}
+
+/// Zero without a connection.
+unsafe extern "C" fn serial(
+    object: *mut ffi::PyObject,
+    _closure: *mut c_void,
+) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls us attached, with an instance of ours.
+    unsafe {
+        let serial = connection(object).map_or(0, |connection| connection.serial);
+        ffi::PyLong_FromUnsignedLongLong(serial)
     }
 }
 

@@ -21,6 +21,7 @@ use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::{io, ptr};
 
+use py_host::reactor::posix;
 use py_host::{Attached, Mode, Object, Raised};
 use pyo3_ffi as ffi;
 
@@ -307,7 +308,7 @@ fn list<'py>(
 
 /// `OSError(errno, text)`, which makes itself the subclass that it should be.
 pub fn raise(py: Attached<'_>, error: &io::Error) -> *mut ffi::PyObject {
-    raise_as(py, error.raw_os_error().unwrap_or(0), &error.to_string())
+    raise_as(py, posix::code(error), &error.to_string())
 }
 
 /// The same in words of our own.

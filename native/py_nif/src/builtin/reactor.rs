@@ -1,6 +1,6 @@
 //! `_erlang.Reactor`: what goes round in `erlang.reactor.serve` and in a `Py.Reactor`.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_long, c_ulonglong};
 use std::os::fd::RawFd;
 use std::ptr;
 
@@ -10,14 +10,14 @@ use pyo3_ffi as ffi;
 
 use super::{give, instance, method, methods, opaque, raise, Methods};
 use crate::current;
-use crate::reactor::driver::Driver;
+use crate::reactor::driver::{Driver, Python};
 
 static METHODS: Methods<6> = Methods([
     method(c"add", add, ffi::METH_VARARGS),
     method(c"set_factory", set_factory, ffi::METH_O),
     method(c"run", run, ffi::METH_NOARGS),
     method(c"stop", stop, ffi::METH_NOARGS),
-    method(c"signal_write_ready", signal, ffi::METH_O | ffi::METH_STATIC),
+    method(c"signal_write_ready", signal, ffi::METH_VARARGS | ffi::METH_STATIC),
     ffi::PyMethodDef::zeroed(),
 ]);
 
@@ -31,8 +31,8 @@ pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
     }
 }
 
-/// `Reactor(protocols, report)` for code that serves by itself, `Reactor(protocols, report, pid)`
-/// for the reactor of that process.
+/// `Reactor(protocols, report, number)` for code that serves by itself, and with a pid as well for
+/// the reactor of that process.
 unsafe extern "C" fn new(
     kind: *mut ffi::PyTypeObject,
     args: *mut ffi::PyObject,
@@ -41,18 +41,28 @@ unsafe extern "C" fn new(
     // SAFETY: CPython calls us attached with our type and a tuple that keeps its items alive.
     unsafe {
         let py = Attached::assume();
-        let (mut protocols, mut report, mut pid) =
-            (ptr::null_mut::<ffi::PyObject>(), ptr::null_mut(), ptr::null_mut::<ffi::PyObject>());
-        let dict = &raw mut ffi::PyDict_Type;
-        let format = c"O!O|O:Reactor".as_ptr();
-        if ffi::PyArg_ParseTuple(args, format, dict, &mut protocols, &mut report, &mut pid) == 0 {
+        let [mut protocols, mut report, mut number, mut pid] =
+            [ptr::null_mut::<ffi::PyObject>(); 4];
+        let parsed = ffi::PyArg_ParseTuple(
+            args,
+            c"O!OO|O:Reactor".as_ptr(),
+            &raw mut ffi::PyDict_Type,
+            &mut protocols,
+            &mut report,
+            &mut number,
+            &mut pid,
+        );
+        if parsed == 0 {
             return ptr::null_mut();
         }
-        let (protocols, report) =
-            (Object::from_borrowed(py, protocols), Object::from_borrowed(py, report));
+        let python = Python {
+            protocols: Object::from_borrowed(py, protocols),
+            report: Object::from_borrowed(py, report),
+            number: Object::from_borrowed(py, number),
+        };
         let made = match pid.is_null() {
-            true => private(py, protocols, report),
-            false => of(py, protocols, report, &Object::from_borrowed(py, pid)),
+            true => private(py, python),
+            false => of(py, python, &Object::from_borrowed(py, pid)),
         };
         made.map_or(ptr::null_mut(), |driver| instance::make(kind, driver))
     }
@@ -61,10 +71,10 @@ unsafe extern "C" fn new(
 /// Bytes that may wait for a connection of `serve`; a `Py.Reactor` has an option for it.
 const WRITE_BUFFER: usize = 16 * 1024 * 1024;
 
-fn private<'py>(py: Attached<'py>, protocols: Object<'py>, report: Object<'py>) -> Option<Driver> {
+fn private<'py>(py: Attached<'py>, python: Python<'py>) -> Option<Driver> {
     let limits = Limits { connections: usize::MAX, write_buffer: WRITE_BUFFER };
     match reactor::Reactor::new(limits) {
-        Ok(reactor) => driver(Driver::new(protocols, report, reactor, None)),
+        Ok(reactor) => driver(Driver::new(py, python, reactor, None)),
         Err(error) => {
             raise(py, &error);
             None
@@ -72,12 +82,7 @@ fn private<'py>(py: Attached<'py>, protocols: Object<'py>, report: Object<'py>) 
     }
 }
 
-fn of<'py>(
-    py: Attached<'py>,
-    protocols: Object<'py>,
-    report: Object<'py>,
-    pid: &Object<'py>,
-) -> Option<Driver> {
+fn of<'py>(py: Attached<'py>, python: Python<'py>, pid: &Object<'py>) -> Option<Driver> {
     let entry = current::speak(py, |converter, _current| {
         if !pid.is_instance_of(&converter.local.pid_type) {
             return None;
@@ -94,7 +99,7 @@ fn of<'py>(
         return None;
     };
     let reactor = std::sync::Arc::clone(&entry.reactor);
-    driver(Driver::new(protocols, report, reactor, Some(entry)))
+    driver(Driver::new(py, python, reactor, Some(entry)))
 }
 
 fn driver(made: Result<Driver, Raised<'_>>) -> Option<Driver> {
@@ -169,18 +174,21 @@ unsafe extern "C" fn stop(
     }
 }
 
-/// `signal_write_ready(fd)`: false if no connection has that descriptor.
+/// `signal_write_ready(fd, serial)`: false if no connection has that descriptor, or not the one
+/// with that serial, unless it is zero.
 unsafe extern "C" fn signal(
     _none: *mut ffi::PyObject,
-    fd: *mut ffi::PyObject,
+    arguments: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    // SAFETY: CPython calls us attached, with a live argument; -1 may mean an exception.
+    let (mut fd, mut serial): (c_long, c_ulonglong) = (0, 0);
+    // SAFETY: CPython calls us attached, with a tuple, and fills numbers of the formats' sizes.
     unsafe {
-        let fd = ffi::PyLong_AsLong(fd);
-        if fd == -1 && !ffi::PyErr_Occurred().is_null() {
+        let format = c"lK:signal_write_ready".as_ptr();
+        if ffi::PyArg_ParseTuple(arguments, format, &mut fd, &mut serial) == 0 {
             return ptr::null_mut();
         }
-        let found = RawFd::try_from(fd).ok().and_then(reactor::find);
+        let serial = (serial != 0).then_some(serial);
+        let found = RawFd::try_from(fd).ok().and_then(|fd| reactor::find(fd, serial));
         ffi::PyBool_FromLong(found.as_ref().is_some_and(Connection::signal).into())
     }
 }

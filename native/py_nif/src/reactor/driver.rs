@@ -8,7 +8,7 @@ use std::time::Duration;
 use py_host::poller::Ready;
 use py_host::reactor::address::Address;
 use py_host::reactor::blocks::Blocks;
-use py_host::reactor::descriptor::{Descriptor, Kind};
+use py_host::reactor::descriptor::{Descriptor, Kind, Taken};
 use py_host::reactor::{Connection, Event, Phase, Reactor};
 use py_host::{Attached, Kept, Object, Raised};
 use pyo3_ffi as ffi;
@@ -33,14 +33,24 @@ pub struct Driver {
     protocols: Kept,
     /// Called with an exception and the descriptor it is about.
     report: Kept,
+    /// Called with a descriptor and a serial, for what protocols know their connections by.
+    number: Kept,
     table: Mutex<Table>,
+}
+
+/// What `erlang.reactor` brings along; see the fields of the same names above.
+pub struct Python<'py> {
+    pub protocols: Object<'py>,
+    pub report: Object<'py>,
+    pub number: Object<'py>,
 }
 
 #[derive(Default)]
 struct Table {
     /// Makes the protocols of what is handed off.
     factory: Option<Kept>,
-    members: FxHashMap<RawFd, Member>,
+    /// By the serials of their connections.
+    members: FxHashMap<u64, Member>,
 }
 
 enum Member {
@@ -61,19 +71,19 @@ struct Round {
 
 impl Driver {
     pub fn new<'py>(
-        protocols: Object<'py>,
-        report: Object<'py>,
+        py: Attached<'py>,
+        python: Python<'py>,
         reactor: Arc<Reactor>,
         entry: Option<Arc<Entry>>,
     ) -> Result<Driver, Raised<'py>> {
-        let py = protocols.py();
         Ok(Driver {
             reactor,
             entry,
             names: Names::new(py)?,
             kind: Object::import(py, builtin::NAME)?.attr(c"Connection")?.keep(),
-            protocols: protocols.keep(),
-            report: report.keep(),
+            protocols: python.protocols.keep(),
+            report: python.report.keep(),
+            number: python.number.keep(),
             table: Mutex::default(),
         })
     }
@@ -163,12 +173,20 @@ impl Driver {
             Event::Lost(connection, error) => {
                 round.closing.push(Arc::clone(&connection));
                 match error {
+                    // Of a listener that is lost by itself, whoever serves it has to hear.
+                    Some(error)
+                        if Taken::is(&error)
+                            && (connection.kind != Kind::Listener || self.entry.is_some()) =>
+                    {
+                        self.fail(py, connection.fd, None, os_error(py, &error))?;
+                        self.lose(py, &connection)
+                    }
                     Some(error) if connection.kind == Kind::Listener => Err(os_error(py, &error)),
                     _ => self.lose(py, &connection),
                 }
             }
             Event::Accepted(listener, descriptor, address) => {
-                let factory = match self.table().members.get(&listener.fd) {
+                let factory = match self.table().members.get(&listener.serial) {
                     Some(Member::Listener(factory)) => Some(factory.get(py)),
                     _ => None,
                 };
@@ -225,7 +243,7 @@ impl Driver {
         if descriptor.kind == Kind::Listener {
             let connection = self.reactor.add(descriptor, None);
             let member = Member::Listener(factory.clone().keep());
-            self.table().members.insert(connection.fd, member);
+            self.table().members.insert(connection.serial, member);
             connection.turn(Phase::Reading);
             return Ok(());
         }
@@ -242,7 +260,7 @@ impl Driver {
         match self.bind(py, &connection, &protocol, &info) {
             Ok(fd) => self.call(py, &connection, Call::Made(&fd, &info)),
             Err(raised) => {
-                self.forget(py, connection.fd);
+                self.forget(py, &connection);
                 py.detached(|| self.reactor.remove(&connection));
                 self.fail(py, number, None, raised)
             }
@@ -270,26 +288,31 @@ impl Driver {
             return Err(Raised::take(py));
         }
         let member = Member::Protocol(protocol.clone().keep());
-        self.table().members.insert(connection.fd, member);
-        Ok(fd)
+        self.table().members.insert(connection.serial, member);
+        // SAFETY: attached; a new reference or null.
+        let serial =
+            unsafe { Object::from_owned(py, ffi::PyLong_FromUnsignedLongLong(connection.serial))? };
+        self.number.get(py).call(&Object::tuple(py, [fd, serial])?, None)
     }
 
     /// Takes a connection out of the tables; its protocol, if it has one.
-    fn forget<'py>(&self, py: Attached<'py>, fd: RawFd) -> Option<Object<'py>> {
-        let member = self.table().members.remove(&fd);
-        if let Ok(fd) = number(py, fd) {
-            // SAFETY: attached, with live objects; one that is not there is an exception, which
-            // nobody is to see.
+    fn forget<'py>(&self, py: Attached<'py>, connection: &Connection) -> Option<Object<'py>> {
+        let member = self.table().members.remove(&connection.serial);
+        let Some(Member::Protocol(protocol)) = member else { return None };
+        let protocol = protocol.get(py);
+        if let Ok(fd) = number(py, connection.fd) {
+            let (protocols, fd) = (self.protocols.as_ptr(), fd.as_ptr());
+            // SAFETY: attached, with live objects. Another connection may have got the number, so
+            // what is found there is compared, by its address alone; an exception is for nobody
+            // to see.
             unsafe {
-                if ffi::PyDict_DelItem(self.protocols.as_ptr(), fd.as_ptr()) < 0 {
-                    ffi::PyErr_Clear();
+                if ffi::PyDict_GetItemWithError(protocols, fd) == protocol.as_ptr() {
+                    ffi::PyDict_DelItem(protocols, fd);
                 }
+                ffi::PyErr_Clear();
             }
         }
-        match member {
-            Some(Member::Protocol(protocol)) => Some(protocol.get(py)),
-            _ => None,
-        }
+        Some(protocol)
     }
 
     /// Calls a function of a connection's protocol and goes on as that says.
@@ -299,7 +322,7 @@ impl Driver {
         connection: &Arc<Connection>,
         call: Call<'_, 'py>,
     ) -> Done<'py> {
-        let protocol = match self.table().members.get(&connection.fd) {
+        let protocol = match self.table().members.get(&connection.serial) {
             // Closed by what was delivered before, in the same batch, it wants nothing more.
             Some(Member::Protocol(protocol)) if connection.is_open() => protocol.get(py),
             _ => return Ok(()),
@@ -315,8 +338,7 @@ impl Driver {
     }
 
     fn lose<'py>(&self, py: Attached<'py>, connection: &Arc<Connection>) -> Done<'py> {
-        match self.forget(py, connection.fd).map(|protocol| self.names.call(&protocol, Call::Lost))
-        {
+        match self.forget(py, connection).map(|protocol| self.names.call(&protocol, Call::Lost)) {
             Some(Err(raised)) => self.fail(py, connection.fd, None, raised),
             _ => Ok(()),
         }
@@ -354,11 +376,9 @@ impl Driver {
         }
         let left = self.reactor.all();
         let _ = left.iter().try_for_each(|connection| self.lose(py, connection));
-        let members = std::mem::take(&mut self.table().members);
-        for fd in members.keys() {
-            self.forget(py, *fd);
+        for connection in &left {
+            self.forget(py, connection);
         }
-        drop(members);
         round.closing.extend(left);
         py.detached(|| {
             for connection in &round.closing {
