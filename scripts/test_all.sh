@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 wanted=${PYTHONS:-3.9 3.10 3.11 3.12 3.13 3.13t 3.14 trixie:3.13 trixie:3.14}
 export SUITE_LIMIT=${SUITE_LIMIT:-10m}
+export TRIES=${TRIES:-2}
 logs=_build/test_all
 rows=() table=()
 status=0
