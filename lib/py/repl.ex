@@ -25,7 +25,8 @@ defmodule Py.Repl do
     * `:pool` - the pool of that index. Default: `:default`
   """
 
-  alias Py.{Context, ContextError, Error, Router}
+  alias Py.{Context, ContextError, Error}
+  alias Py.Router.Choice
 
   # A word is completed while somebody waits with a finger on a key.
   @patience 2_000
@@ -84,7 +85,7 @@ defmodule Py.Repl do
   @doc false
   @spec place(keyword) :: {:ok, pid} | {:error, Exception.t()}
   def place(opts) do
-    case Router.resolve(Keyword.get(opts, :context, 1), Keyword.get(opts, :pool, :default)) do
+    case Choice.resolve(Keyword.get(opts, :context, 1), Keyword.get(opts, :pool, :default)) do
       {:ok, pid} when is_pid(pid) -> {:ok, pid}
       {:ok, _elsewhere} -> {:error, %ContextError{reason: :not_found}}
       error -> error

@@ -39,11 +39,9 @@ defmodule Py.Router do
 
   import Py.Verbs.Twins
 
-  alias Py.{Context, ContextError, Mistake, Native, Options}
+  alias Py.{Context, ContextError, Mistake, Options}
   alias Py.Request.Inline
-  alias Py.Router.{Pool, Registrations}
-
-  @bound :"$py_context"
+  alias Py.Router.{Choice, Pool, Registrations}
 
   @typedoc "A context: its pid, its registered name, or its 1-based place in the pool"
   @type context :: Context.context() | pos_integer
@@ -375,10 +373,10 @@ defmodule Py.Router do
 
   """
   @spec get_context(pos_integer | pool) :: pid
-  def get_context(place) when is_integer(place), do: bang!(resolve(place, :default))
+  def get_context(place) when is_integer(place), do: bang!(Choice.resolve(place, :default))
 
   def get_context(pool),
-    do: bound(pool) || bang!(resolve(preferred(Pool.slots(pool) || {nil}) + 1, pool))
+    do: Choice.bound(pool) || bang!(Choice.preferred(pool))
 
   defp bang!({:ok, context}), do: context
   defp bang!({:error, error}), do: raise(error)
@@ -402,19 +400,7 @@ defmodule Py.Router do
 
   """
   @spec bind_context(pool, context) :: :ok | {:error, Exception.t()}
-  def bind_context(pool, context) do
-    case resolve(context, pool) do
-      {:ok, pid} when is_pid(pid) ->
-        Process.put(bound_key(pool), pid)
-        :ok
-
-      {:ok, _on_another_node} ->
-        {:error, %ContextError{reason: :not_found}}
-
-      error ->
-        error
-    end
-  end
+  def bind_context(pool, context), do: Choice.bind(pool, context)
 
   @doc "Like `bind_context/1`, but raises the error."
   deftwin bind_context!(context :: context) :: :ok
@@ -430,96 +416,5 @@ defmodule Py.Router do
 
   """
   @spec unbind_context(pool) :: :ok
-  def unbind_context(pool \\ :default) do
-    Process.delete(bound_key(pool))
-    :ok
-  end
-
-  ## What Py.Request asks
-
-  @doc false
-  # The context this process is bound to, for a pool or, with `nil`, for calls that name none.
-  @spec bound(pool | nil) :: pid | nil
-  def bound(pool), do: Process.get(bound_key(pool))
-
-  @doc false
-  # What the native side chooses from: all slots, and the one to prefer.
-  @spec target(pool) :: {tuple, non_neg_integer} | nil
-  def target(pool) do
-    case Pool.slots(pool) do
-      nil -> nil
-      slots -> {slots, preferred(slots)}
-    end
-  end
-
-  @doc false
-  @spec target(pool, non_neg_integer) :: {tuple, non_neg_integer} | nil
-  def target(pool, index) do
-    case Pool.slots(pool) do
-      nil -> nil
-      slots -> {slots, index}
-    end
-  end
-
-  @doc false
-  # Opening a context may take so many milliseconds.
-  @spec resolve(context, pool, timeout) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}
-  def resolve(context, pool, timeout \\ :infinity)
-  def resolve(context, _pool, _timeout) when is_pid(context), do: {:ok, context}
-
-  def resolve(place, pool, timeout) when is_integer(place) do
-    slots = Pool.slots(pool)
-
-    cond do
-      slots == nil -> Pool.not_found(pool)
-      place not in 1..tuple_size(slots)//1 -> not_found()
-      context = elem(slots, place - 1) -> {:ok, context}
-      true -> Pool.open(pool, place - 1, timeout)
-    end
-  end
-
-  def resolve(name, _pool, _timeout) do
-    case GenServer.whereis(name) do
-      nil -> not_found()
-      server -> {:ok, server}
-    end
-  end
-
-  @doc false
-  # A process stays with the context of its first `exec`, so it had better be an idle one (one
-  # still to be opened is), and if none is, one that will be soon: its job has just begun.
-  @spec idle_context(pool, timeout) :: {:ok, pid} | {:error, Exception.t()}
-  def idle_context(pool, timeout) do
-    case target(pool) do
-      nil -> Pool.not_found(pool)
-      {slots, preferred} -> idle_context(pool, slots, preferred, timeout)
-    end
-  end
-
-  defp idle_context(pool, slots, preferred, timeout) do
-    size = tuple_size(slots)
-    indexes = Enum.map(preferred..(preferred + size - 1), &rem(&1, size))
-    idle = &(load(elem(slots, &1)) == {0, 0})
-    index = Enum.find(indexes, idle) || Enum.min_by(indexes, &load(elem(slots, &1)))
-    context = elem(slots, index)
-    if Pool.open?(context), do: {:ok, context}, else: Pool.open(pool, index, timeout)
-  end
-
-  # How long a context has been busy, in microseconds, and how many requests wait for it. One
-  # that has died is about to be opened again.
-  defp load(nil), do: {0, 0}
-
-  defp load(context) do
-    case Native.context_info(context) do
-      {:ok, %{running: false, queue: queue}} -> {0, queue}
-      {:ok, %{busy: busy, queue: queue}} -> {busy + 1, queue}
-      {:error, :not_found} -> {0, 0}
-    end
-  end
-
-  defp bound_key(pool) when pool in [nil, :default], do: @bound
-  defp bound_key(pool), do: {@bound, pool}
-
-  defp preferred(slots), do: rem(:erlang.system_info(:scheduler_id) - 1, tuple_size(slots))
-  defp not_found, do: {:error, %ContextError{reason: :not_found}}
+  def unbind_context(pool \\ :default), do: Choice.unbind(pool)
 end

@@ -22,11 +22,11 @@ defmodule Py.Request.Route do
   # is in that pool, and what goes there by any of these ways is given to the callback. So
   # processes that all hold a context never wait for each other's.
 
-  alias Py.{Callback, ContextError, Mistake, Native, Object, Router}
+  alias Py.{Callback, ContextError, Mistake, Native, Object}
   alias Py.Context.Remote
   alias Py.Encoder.Walk
   alias Py.Request.Waiting
-  alias Py.Router.{Extension, Pool, Registrations}
+  alias Py.Router.{Choice, Extension, Pool, Registrations}
 
   @namespace :"$py_namespace"
 
@@ -41,7 +41,7 @@ defmodule Py.Request.Route do
   def run(op, options, format, how) do
     pool = Map.get(options, :pool) || :default
 
-    in_time(how, &Router.resolve(options.context, pool, &1), fn
+    in_time(how, &Choice.resolve(options.context, pool, &1), fn
       pid, how when is_pid(pid) -> in_given(pid, op, :context, format, how)
       server, how -> Remote.run(server, Walk.op(op), format, how)
     end)
@@ -72,7 +72,7 @@ defmodule Py.Request.Route do
       do: scoped(op, pool, format, how)
 
   def route({:call, _module, _function, args, kwargs} = op, pool, format, how) do
-    case Router.bound(pool) || owner(args) || owner(kwargs) do
+    case Choice.bound(pool) || owner(args) || owner(kwargs) do
       nil -> in_pool(op, pool, :context, format, how)
       context -> in_given(context, op, :context, format, how)
     end
@@ -80,7 +80,7 @@ defmodule Py.Request.Route do
 
   def route({:batch, [{main, _function, _args, _kwargs} | _]} = op, pool, format, how)
       when main not in [:__main__, "__main__"] do
-    case Router.bound(pool) do
+    case Choice.bound(pool) do
       nil -> in_pool(op, pool, :context, format, how)
       context -> in_given(context, op, :context, format, how)
     end
@@ -92,7 +92,7 @@ defmodule Py.Request.Route do
 
   defp scoped(op, pool, format, how) do
     cond do
-      context = Router.bound(pool) ->
+      context = Choice.bound(pool) ->
         in_given(context, op, :context, format, how)
 
       binding = Process.get(namespace_key(pool)) ->
@@ -143,7 +143,7 @@ defmodule Py.Request.Route do
   defp settling_place(home, timeout) do
     case Callback.innermost(home) do
       {context, _callback} -> {:ok, context}
-      nil -> Router.idle_context(home || :default, timeout)
+      nil -> Choice.idle_context(home || :default, timeout)
     end
   end
 
@@ -215,7 +215,7 @@ defmodule Py.Request.Route do
     do: pool |> anywhere(op, scope, format, how) |> Extension.hint(pool, :pool)
 
   defp in_registered(pool, op, scope, format, how) do
-    case Router.bound(pool) do
+    case Choice.bound(pool) do
       nil -> in_pool(op, pool, scope, format, how)
       context -> in_given(context, op, :context, format, how)
     end
@@ -233,7 +233,7 @@ defmodule Py.Request.Route do
   end
 
   defp in_slots(pool, op, scope, format, how),
-    do: in_slots(Router.target(pool), pool, op, scope, format, how)
+    do: in_slots(Choice.target(pool), pool, op, scope, format, how)
 
   defp in_slots(nil, pool, _op, _scope, _format, _how), do: Pool.not_found(pool)
 
@@ -242,7 +242,7 @@ defmodule Py.Request.Route do
       {:unopened, index} ->
         # The process may be on another scheduler by now, but this is the slot that is open.
         in_time(how, &Pool.open(pool, index, &1), fn _context, how ->
-          in_slots(Router.target(pool, index), pool, op, scope, format, how)
+          in_slots(Choice.target(pool, index), pool, op, scope, format, how)
         end)
 
       :gone ->
