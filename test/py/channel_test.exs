@@ -256,12 +256,14 @@ defmodule Py.ChannelTest do
     end
 
     test "of every kind wait in one line", %{channel: channel} do
-      python = Task.async(fn -> python("channel.receive()", %{channel: channel}) end)
+      # In contexts of their own: in the pool they might wait for one another.
+      [one, other] = for _ <- 1..2, do: [context: start_context()]
+      python = Task.async(fn -> python("channel.receive()", %{channel: channel}, one) end)
       waiting(channel, :receivers, 1)
       elixir = Task.async(fn -> Channel.receive(channel) end)
       waiting(channel, :receivers, 2)
       code = "import erlang\nerlang.run(channel.async_receive())"
-      task = Task.async(fn -> python(code, %{channel: channel}) end)
+      task = Task.async(fn -> python(code, %{channel: channel}, other) end)
       waiting(channel, :receivers, 3)
       for n <- 1..3, do: Channel.send(channel, n)
 

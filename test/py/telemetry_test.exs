@@ -95,7 +95,7 @@ defmodule Py.TelemetryTest do
       enable()
       ref = Py.spawn_call(:math, :sqrt, [16])
       assert_received {@start, _, %{function: "sqrt"}}
-      refute_received {@stop, _, _}
+      refute_received {@stop, _, %{function: "sqrt"}}
       assert Py.await(ref) == {:ok, 4.0}
       assert_received {@stop, %{run: run}, %{function: "sqrt", context: context}}
       assert run > 0 and is_pid(context)

@@ -43,6 +43,9 @@ pub enum Step {
     Atom(Atom),
 }
 
+/// The reason of a value that would have crossed, had nobody interrupted that.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// Longer paths say nothing more; they come from cycles and from nesting without end.
 const LONGEST_PATH: usize = 20;
 
@@ -131,10 +134,23 @@ pub fn type_error<'py>(py: Attached<'py>, message: &str) -> Raised<'py> {
 }
 
 impl<'py> Failure<'py> {
+    /// Is it but what an interrupt has led to?
+    pub fn is_interrupt(&self) -> bool {
+        match self {
+            Failure::Raised(raised) => raised.is_interrupt(),
+            Failure::Conversion(unconvertible) => unconvertible.reason == INTERRUPTED,
+            Failure::Context(_) => false,
+        }
+    }
+
     /// Sets it as the exception of a function that Python code has called.
     pub fn raise(self, py: Attached<'py>) {
         match self {
             Failure::Raised(raised) => raised.restore(),
+            Failure::Conversion(unconvertible) if unconvertible.reason == INTERRUPTED => {
+                // SAFETY: attached; the type is static.
+                unsafe { ffi::PyErr_SetNone(ffi::PyExc_KeyboardInterrupt) };
+            }
             Failure::Conversion(unconvertible) => {
                 type_error(py, &unconvertible.to_text()).restore();
             }

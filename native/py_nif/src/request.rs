@@ -237,7 +237,6 @@ impl Request {
         outcome: Outcome<'py, Object<'py>>,
         current: &Current<'_>,
     ) -> Next {
-        let outcome = outcome.map_err(|failure| name_interrupt(failure, current.worker));
         self.conclude_with(converter, outcome, Some(current));
         Next::Nothing
     }
@@ -258,7 +257,13 @@ impl Request {
         match plain {
             Some(value) => self.end(converter, current, Reply::Value(value)),
             None => self.conclude(converter, current, |request, env| {
-                outcome.and_then(|value| request.encode(env, converter, value))
+                let made = outcome.and_then(|value| request.encode(env, converter, value));
+                // A task's end has its name already, and what the thread runs is not the task.
+                if converter.worker.is_at(request.ticket.id) {
+                    made.map_err(|failure| name_interrupt(failure, converter.worker))
+                } else {
+                    made
+                }
             }),
         }
     }
@@ -359,18 +364,15 @@ fn schedule<'a, 'py>(
 
 /// Whoever interrupts has a reason, and the caller hears of that and not of the means.
 fn name_interrupt<'py>(failure: Failure<'py>, worker: &Worker) -> Failure<'py> {
-    match failure {
-        Failure::Raised(raised) if raised.is_interrupt() && worker.context().is_closed() => {
-            Failure::Context(atoms::closed())
-        }
-        Failure::Raised(raised)
-            if worker.exceeded_memory() && (raised.is_interrupt() || raised.is_memory_error()) =>
-        {
-            Failure::Context(atoms::out_of_memory())
-        }
-        Failure::Raised(raised) if raised.is_interrupt() && worker.was_interrupted() => {
-            Failure::Context(atoms::interrupted())
-        }
-        other => other,
+    let is_interrupt = failure.is_interrupt();
+    let is_memory = matches!(&failure, Failure::Raised(raised) if raised.is_memory_error());
+    if is_interrupt && worker.context().is_closed() {
+        Failure::Context(atoms::closed())
+    } else if (is_interrupt || is_memory) && worker.exceeded_memory() {
+        Failure::Context(atoms::out_of_memory())
+    } else if is_interrupt && worker.was_interrupted() {
+        Failure::Context(atoms::interrupted())
+    } else {
+        failure
     }
 }

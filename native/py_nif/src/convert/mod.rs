@@ -21,7 +21,7 @@ use pyo3_ffi as ffi;
 use rustler::{Env, Term, TermType};
 
 use crate::contexts::Entry;
-use crate::failure::{Direction, Outcome, Unconvertible};
+use crate::failure::{Direction, Outcome, Unconvertible, INTERRUPTED};
 use crate::keys::Binaries;
 use crate::local::{Builtin, How, Local};
 use crate::object::ObjectRef;
@@ -211,10 +211,13 @@ fn refuse_out(reason: &'static str, message: impl Into<String>) -> Box<Unconvert
     Unconvertible::new(Direction::ToElixir, reason, message)
 }
 
-/// Python failed while it made an object of ours: not the user's code, but out of memory or out
-/// of range.
+/// Python failed while it made an object of ours: not the user's code, but out of memory, out of
+/// range, or interrupted.
 fn failed_in(reason: &'static str) -> impl Fn(py_host::Raised<'_>) -> Box<Unconvertible> {
-    move |raised| refuse_in(reason, raised.to_text())
+    move |raised| {
+        let reason = if raised.is_interrupt() { INTERRUPTED } else { reason };
+        refuse_in(reason, raised.to_text())
+    }
 }
 
 /// `"collections.deque"`, and `"int"` for what needs no module.

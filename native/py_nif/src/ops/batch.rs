@@ -7,7 +7,7 @@ use rustler::{Encoder, Env, Term};
 use super::call;
 use crate::atoms;
 use crate::convert::Converter;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::request::Scope;
 use crate::task;
 use crate::terms::Tuple;
@@ -33,7 +33,7 @@ pub fn run<'a, 'py>(
     let mut answers = Vec::new();
     for call in calls {
         let answer = match one(converter, scope, call).and_then(&encode) {
-            Err(Failure::Raised(raised)) if raised.is_interrupt() => return Err(raised.into()),
+            Err(failure) if failure.is_interrupt() => return Err(failure),
             outcome => outcome.unwrap_or_else(|failure| failure.encode(env, converter)),
         };
         answers.push(answer);
