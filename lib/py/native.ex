@@ -257,6 +257,10 @@ defmodule Py.Native do
   @spec channel_close(reference) :: :ok | :remote
   def channel_close(_channel), do: :erlang.nif_error(@not_started)
 
+  @doc "How many channels, messages, bytes, and bytes in the fullest one, there are on this node."
+  @spec channel_census() :: {non_neg_integer, non_neg_integer, non_neg_integer, non_neg_integer}
+  def channel_census, do: :erlang.nif_error(@not_started)
+
   @doc "How it is; see `Py.Channel.info/1`."
   @spec channel_info(reference) :: map | :remote
   def channel_info(_channel), do: :erlang.nif_error(@not_started)

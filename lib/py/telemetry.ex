@@ -57,8 +57,10 @@ defmodule Py.Telemetry do
     * `[:py, :runtime, :status]` - `:open_contexts`, `:abandoned_threads`,
       `:abandoned_interpreters`
 
-  What a channel holds, `Py.Channel.info/1` says; a measurement of your own can tell of those that
-  matter to you.
+    * `[:py, :channel, :status]` - `:count` of all channels, and of what is queued in them
+      `:messages`, `:size` (bytes) and `:largest` (bytes, in the fullest one)
+
+  What a single channel holds, `Py.Channel.info/1` says.
 
   ## Example
 
@@ -124,6 +126,10 @@ defmodule Py.Telemetry do
       abandoned_threads: info.abandoned_threads,
       abandoned_interpreters: info.abandoned_interpreters
     })
+
+    {count, messages, size, largest} = Native.channel_census()
+    queued = %{count: count, messages: messages, size: size, largest: largest}
+    execute([:py, :channel, :status], queued)
   end
 
   ## What others tell

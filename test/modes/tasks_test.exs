@@ -97,6 +97,8 @@ defmodule Py.Modes.TasksTest do
         own = self()
         task = Task.async(fn -> Context.call(context, :__main__, :run, [own]) end)
         assert_receive "waiting", 20_000
+        # It says so a moment before. Whoever is served after that step finds it waiting.
+        assert Context.eval(context, "1") == {:ok, 1}
         assert Context.interrupt(context) == :ok
         assert Task.await(task) == {:error, %ContextError{reason: :interrupted}}
         assert_received "cleared up"
@@ -105,6 +107,7 @@ defmodule Py.Modes.TasksTest do
       test "a context that closes has its coroutines clear up", %{context: context} do
         ref = EventLoop.create_task(context, :__main__, :wait, [self()])
         assert_receive "waiting", 20_000
+        assert Context.eval(context, "1") == {:ok, 1}
         assert Context.stop(context) == :ok
         assert_receive "cleared up", 20_000
         assert EventLoop.await(ref) == {:error, %ContextError{reason: :closed}}

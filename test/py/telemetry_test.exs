@@ -222,6 +222,20 @@ defmodule Py.TelemetryTest do
       assert_received {[:py, :pool, :status], %{}, %{pool: :worker}}
       assert_received {[:py, :runtime, :status], %{open_contexts: _, abandoned_threads: _}, %{}}
     end
+
+    test "tells how much is queued in channels" do
+      Events.attach([[:py, :channel, :status]])
+      {:ok, channel} = Py.Channel.new()
+      for n <- 1..10, do: :ok = Py.Channel.send(channel, n)
+      {:ok, other} = Py.Channel.new(type: :bytes)
+      :ok = Py.Channel.send(other, String.duplicate("x", 1_000_000))
+      Telemetry.measure()
+      assert_received {[:py, :channel, :status], queued, %{}}
+      assert queued.count >= 2 and queued.messages >= 11
+      assert queued.largest >= 1_000_000 and queued.size > queued.largest
+      # They are still there.
+      assert for(channel <- [channel, other], do: Py.Channel.info(channel).messages) == [10, 1]
+    end
   end
 
   test "the configuration may want calls from the start" do

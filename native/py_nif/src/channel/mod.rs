@@ -11,11 +11,12 @@
 //! they came, whoever takes them.
 
 pub mod blocking;
+pub mod census;
 mod message;
 mod state;
 mod waiting;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
@@ -35,7 +36,7 @@ pub struct Channel {
     pub kind: Kind,
     /// So many bytes may be queued.
     max_size: usize,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,7 +90,9 @@ impl Channel {
         owner: &LocalPid,
     ) -> ResourceArc<Channel> {
         let max_size = max_size.unwrap_or(usize::MAX);
-        let channel = ResourceArc::new(Channel { kind, max_size, state: Mutex::default() });
+        let state = Arc::default();
+        census::enter(&state);
+        let channel = ResourceArc::new(Channel { kind, max_size, state });
         if channel.monitor(env, owner).is_none() {
             channel.state().closed = true;
         }

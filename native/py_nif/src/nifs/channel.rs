@@ -5,6 +5,7 @@
 use rustler::schedule::consume_timeslice;
 use rustler::{Atom, Binary, Encoder, Env, LocalPid, NifResult, ResourceArc, Term};
 
+use crate::channel::census::{self, Census};
 use crate::channel::{
     self, Channel, Kind, Measure, Message, Process, Receiver, SenderWho, Sent, Taken, WaiterRef,
     Who,
@@ -149,6 +150,13 @@ fn channel_close<'a>(env: Env<'a>, channel: Term<'a>) -> NifResult<Term<'a>> {
         channel.close(caller(env));
         Ok(atoms::ok().encode(env))
     })
+}
+
+/// `{Channels, Messages, Bytes, BytesOfTheFullest}`. There may be many of them to look at.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn channel_census() -> (usize, usize, usize, usize) {
+    let Census { count, messages, size, largest } = census::take();
+    (count, messages, size, largest)
 }
 
 #[rustler::nif]
