@@ -50,6 +50,27 @@ defmodule Py.Modes.ReactorTest do
         assert receive_all(raw) =~ ~r"GET /a 0HTTP/1.1 200 OK\r\n.*\r\n\r\nGET /b 0$"s
       end
 
+      unless System.find_executable("curl"), do: @tag(skip: "needs curl")
+
+      test "curl is served, two requests on one connection and what it uploads", %{
+        context: context
+      } do
+        reactor = start(context, "Http")
+        {listener, port} = listen()
+        accept = Task.async(fn -> for _ <- 1..2, do: accept(reactor, listener) end)
+        url = "http://127.0.0.1:#{port}"
+
+        answer = "GET /one 0 200 1\nGET /two 0 200 0\n"
+        shown = ["-w", " %{http_code} %{num_connects}\n"]
+        assert curl(shown ++ [url <> "/one", url <> "/two"]) == answer
+
+        file = Path.join(System.tmp_dir!(), "py-curl-#{System.unique_integer([:positive])}")
+        File.write!(file, :binary.copy("x", 1_000_000))
+        assert curl(["--data-binary", "@" <> file, url <> "/up"]) == "POST /up 1000000"
+        File.rm!(file)
+        assert Task.await(accept) == [:ok, :ok]
+      end
+
       test "the guide's server runs, and serves requests of its context", %{context: context} do
         code = """
         import socket
@@ -384,6 +405,11 @@ defmodule Py.Modes.ReactorTest do
 
   defp get(url), do: answer(:httpc.request(:get, {url, []}, [], body_format: :binary))
   defp answer({:ok, {{_version, status, _text}, _headers, body}}), do: {status, body}
+
+  defp curl(args) do
+    {output, 0} = System.cmd("curl", ["--silent", "--show-error", "--max-time", "20" | args])
+    output
+  end
 
   # Has it read nothing for a moment?
   defp still?(reactor) do
