@@ -50,8 +50,8 @@ defmodule Web do
   defp start_python(packages) do
     {:ok, context} = Py.Context.start_link(mode: :worker)
     folders = %{folders: [packages, Path.expand("python", __DIR__)]}
-    code = "import site\nfor folder in folders: site.addsitedir(folder)"
-    {:ok, nil} = Py.eval(code, folders, context: context)
+    # Before what this Python may have of the same packages.
+    {:ok, nil} = Py.eval("import sys\nsys.path[:0] = folders", folders, context: context)
     context
   end
 
