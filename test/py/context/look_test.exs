@@ -92,6 +92,8 @@ defmodule Py.Context.LookTest do
   defp held?({:error, %ContextError{reason: :timeout, details: details}}),
     do: details =~ "does not let go of its GIL"
 
+  defp held?({:ok, _text}), do: false
+
   # The interrupt may come just before it begins to read, and ends it.
   defp stuck(context) do
     {port, task} = occupy(context)
@@ -106,6 +108,4 @@ defmodule Py.Context.LookTest do
         stuck(context)
     end
   end
-
-  defp held?({:ok, _text}), do: false
 end
