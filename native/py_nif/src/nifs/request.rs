@@ -179,13 +179,20 @@ fn choose(slots: Tuple<'_>, preferred: usize) -> Target {
     let Some(first) = contexts::find(slots.at(preferred)) else {
         return Target::Unopened(preferred);
     };
+    let neighbours =
+        || (1..slots.len().min(MOST_NEIGHBOURS)).map(|step| (preferred + step) % slots.len());
     if first.context.is_idle() {
-        return Target::Here(first);
+        if first.context.is_hot() {
+            return Target::Here(first);
+        }
+        // To wake it takes longer than most calls do, and another one may be looking out.
+        let awake = |entry: &Arc<Entry>| entry.context.is_idle() && entry.context.is_hot();
+        let other = neighbours().filter_map(|index| contexts::find(slots.at(index))).find(awake);
+        return Target::Here(other.unwrap_or(first));
     }
     let mut best = first;
     let mut unopened = None;
-    for step in 1..slots.len().min(MOST_NEIGHBOURS) {
-        let index = (preferred + step) % slots.len();
+    for index in neighbours() {
         match contexts::find(slots.at(index)) {
             Some(entry) if entry.context.is_idle() => return Target::Here(entry),
             Some(entry) if load(&entry) < load(&best) => best = entry,
