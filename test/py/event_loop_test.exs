@@ -222,7 +222,7 @@ defmodule Py.EventLoopTest do
       owner =
         spawn(fn ->
           EventLoop.create_task(context, :__main__, :held, ["orphan", own])
-          Process.sleep(:infinity)
+          receive do: (:never -> :ok)
         end)
 
       assert_receive {:waiting, "orphan"}, 20_000

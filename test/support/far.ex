@@ -36,7 +36,8 @@ defmodule Py.Case.Far do
   defp items(ref, count),
     do: for(_ <- 1..count, do: receive(do: ({:py_stream, ^ref, {:data, item}} -> item)))
 
-  defp with_node(fun) do
+  @doc "What the function makes of a node that is there for as long as it runs."
+  def with_node(fun) do
     cookie = ~c"far_#{System.pid()}"
     options = %{host: ~c"127.0.0.1", longnames: true, connection: :standard_io}
     arguments = [~c"-setcookie", cookie, ~c"-pa" | :code.get_path()]

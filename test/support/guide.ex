@@ -82,16 +82,9 @@ defmodule Py.Case.Guide do
   end
 
   @doc "The guide's message to a registered process on another node; what that one received."
-  def send_to_another_node do
-    cookie = ~c"guide_#{System.pid()}"
-    options = %{host: ~c"127.0.0.1", longnames: true, connection: :standard_io}
-    arguments = [~c"-setcookie", cookie, ~c"-pa" | :code.get_path()]
-    name = :"#{cookie}_there"
-    {:ok, peer, node} = :peer.start(Map.merge(options, %{name: name, args: arguments}))
+  def send_to_another_node, do: Py.Case.Far.with_node(&send_to/1)
 
-    {:ok, _pid} = Node.start(:"#{cookie}_here@127.0.0.1")
-    Node.set_cookie(List.to_atom(cookie))
-    true = Node.connect(node)
+  defp send_to(node) do
     server = Node.spawn(node, __MODULE__, :my_server, [self()])
     receive do: (^server -> :registered)
 
@@ -102,9 +95,7 @@ defmodule Py.Case.Guide do
     """
 
     :ok = :py.exec(code)
-    message = receive do: ({^server, message} -> message)
-    :peer.stop(peer)
-    message
+    receive do: ({^server, message} -> message)
   end
 
   @doc false
