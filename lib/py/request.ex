@@ -8,6 +8,7 @@ defmodule Py.Request do
   alias Py.{
     ContextError,
     ConversionError,
+    Deadline,
     Decoder,
     Error,
     Mistake,
@@ -18,7 +19,7 @@ defmodule Py.Request do
   }
 
   alias Py.EventLoop.Tasks
-  alias Py.Request.{Batch, Inline, Route, Spawned, Waiting}
+  alias Py.Request.{Batch, Inline, Route, Spawned}
   alias Py.Stream.Push
 
   @type result :: {:ok, term} | {:error, Exception.t()}
@@ -128,9 +129,9 @@ defmodule Py.Request do
   def gather(calls, _opts, _format) when not is_list(calls), do: Mistake.calls!(calls)
 
   def gather(calls, opts, format) do
-    deadline = Waiting.deadline(Options.parse!(:spawn_call, opts).timeout)
+    deadline = Deadline.new(Options.parse!(:spawn_call, opts).timeout)
     # Of an option that is given twice the last one counts.
-    within = fn opts -> opts ++ [timeout: Waiting.left(deadline)] end
+    within = fn opts -> opts ++ [timeout: Deadline.left(deadline)] end
 
     calls
     |> Enum.map(fn
@@ -143,7 +144,7 @@ defmodule Py.Request do
       other ->
         Mistake.calls!([other])
     end)
-    |> Spawned.await_many(Waiting.left(deadline))
+    |> Spawned.await_many(Deadline.left(deadline))
   end
 
   @doc "Calls a function with each element, and waits for all."

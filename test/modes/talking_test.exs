@@ -106,11 +106,11 @@ defmodule Py.Modes.TalkingTest do
 
         parent = self()
 
-        # Ends with the test, so that it is the closing context which ends the wait.
+        # Ends after the test, so that it is the closing context which ends the wait.
         ask = fn ->
-          Process.link(parent)
+          monitor = Process.monitor(parent)
           send(parent, :asked)
-          receive do: (:never -> :ok)
+          receive do: ({:DOWN, ^monitor, _, _, _} -> nil)
         end
 
         assert Py.eval(code, %{ask: ask}, context: context) == {:ok, nil}

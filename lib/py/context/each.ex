@@ -4,8 +4,7 @@ defmodule Py.Context.Each do
   # Runs an operation once in every interpreter that is open. Contexts that share one share what
   # the operation changes, so the idlest of them does it for all.
 
-  alias Py.{Callback, ContextError, Native, Request, Runtime}
-  alias Py.Request.Waiting
+  alias Py.{Callback, ContextError, Deadline, Native, Request, Runtime}
 
   # For contexts that are in the middle of something. After that the operation stays in their
   # queues, as a change that is meant for everybody must not be lost on some.
@@ -71,12 +70,15 @@ defmodule Py.Context.Each do
   defp collect(contexts, op, patience) do
     collector = self()
     for context <- contexts, do: spawn(fn -> send(collector, {context, ask(context, op)}) end)
-    deadline = Waiting.deadline(patience)
+    deadline = Deadline.new(patience)
     for _context <- contexts, answer <- next(deadline), do: answer
   end
 
   defp next(deadline) do
-    receive(do: ({_context, _answer} = answer -> [answer]), after: (Waiting.left(deadline) -> []))
+    receive(
+      do: ({_context, _answer} = answer -> [answer]),
+      after: (Deadline.left(deadline) -> [])
+    )
   end
 
   defp conclude(answers, asked) do

@@ -6,7 +6,7 @@ defmodule Py.Request.Batch do
   # better spread over the contexts. Each chunk that came back quickly makes the next one twice as
   # large, each slow one half.
 
-  alias Py.{Native, Object, Request, Router, Telemetry}
+  alias Py.{Deadline, Native, Object, Request, Router, Telemetry}
   alias Py.Request.{Spawned, Waiting}
 
   @type call :: {Native.op(), options :: map}
@@ -27,20 +27,20 @@ defmodule Py.Request.Batch do
   end
 
   defp apart(calls, options, format) do
-    deadline = Waiting.deadline(options.timeout)
+    deadline = Deadline.new(options.timeout)
 
     calls
     |> Enum.map(fn {op, own} ->
       Spawned.start(op, within(own, deadline), Request.format(own, format))
     end)
-    |> Spawned.await_many(Waiting.left(deadline))
+    |> Spawned.await_many(Deadline.left(deadline))
   end
 
   defp together(calls, options, format) do
     collect(%{
       left: calls,
       format: format,
-      deadline: Waiting.deadline(options.timeout),
+      deadline: Deadline.new(options.timeout),
       lanes: lanes(options),
       size: 1,
       next: 0,
@@ -54,7 +54,7 @@ defmodule Py.Request.Batch do
   defp lanes(_one_context), do: 2
 
   defp collect(%{left: [_ | _], out: out, lanes: lanes} = state) when map_size(out) < lanes do
-    if Waiting.left(state.deadline) == 0,
+    if Deadline.left(state.deadline) == 0,
       do: expire(state),
       else: state |> submit() |> collect()
   end
@@ -66,7 +66,7 @@ defmodule Py.Request.Batch do
     receive do
       {tag, answer} when is_map_key(out, tag) -> state |> answered(tag, answer) |> collect()
     after
-      Waiting.left(deadline) -> expire(state)
+      Deadline.left(deadline) -> expire(state)
     end
   end
 
@@ -166,5 +166,5 @@ defmodule Py.Request.Batch do
   defp settled(answer, {op, options}, %{format: format, deadline: deadline}),
     do: Spawned.settle(answer, op, within(options, deadline), format)
 
-  defp within(options, deadline), do: %{options | timeout: Waiting.left(deadline)}
+  defp within(options, deadline), do: %{options | timeout: Deadline.left(deadline)}
 end

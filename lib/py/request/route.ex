@@ -22,7 +22,7 @@ defmodule Py.Request.Route do
   # is in that pool, and what goes there by any of these ways is given to the callback. So
   # processes that all hold a context never wait for each other's.
 
-  alias Py.{Callback, ContextError, Mistake, Native, Object}
+  alias Py.{Callback, ContextError, Deadline, Mistake, Native, Object}
   alias Py.Context.Remote
   alias Py.Encoder.Walk
   alias Py.Request.Waiting
@@ -265,10 +265,10 @@ defmodule Py.Request.Route do
   # Finds a place, which a context may have to be opened for, and goes on there in what is left.
   defp in_time(how, find, go_on) do
     timeout = Waiting.limit(how)
-    deadline = Waiting.deadline(timeout)
+    deadline = Deadline.new(timeout)
 
     with {:ok, place} <- find.(timeout),
-         do: go_on.(place, Waiting.within(how, Waiting.left(deadline)))
+         do: go_on.(place, Waiting.within(how, Deadline.left(deadline)))
   end
 
   # The context of the first object among arguments, keyword arguments or variables.

@@ -4,7 +4,7 @@ defmodule Py.Request.Spawned do
   # Calls whose answer is fetched later. What is needed for that stays in the dictionary of the
   # process that made the call, so it goes when the process goes, and with it the ticket.
 
-  alias Py.{Callback, ContextError, Error, Native, Request, Telemetry}
+  alias Py.{Callback, ContextError, Deadline, Error, Native, Request, Telemetry}
   alias Py.Request.{Route, Waiting}
   alias Py.Router.Extension
 
@@ -52,8 +52,8 @@ defmodule Py.Request.Spawned do
   def await_many(tags, nil), do: Enum.map(tags, &await/1)
 
   def await_many(tags, timeout) do
-    deadline = Waiting.deadline(timeout)
-    Enum.map(tags, &await(&1, Waiting.left(deadline)))
+    deadline = Deadline.new(timeout)
+    Enum.map(tags, &await(&1, Deadline.left(deadline)))
   end
 
   @doc "Stops a started call."
@@ -111,10 +111,10 @@ defmodule Py.Request.Spawned do
   end
 
   defp fetch({:spawned, ticket}, tag, op, %{timeout: timeout} = options, format) do
-    deadline = Waiting.deadline(timeout)
+    deadline = Deadline.new(timeout)
 
     receive do
-      {^tag, answer} -> settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
+      {^tag, answer} -> settle(answer, op, %{options | timeout: Deadline.left(deadline)}, format)
     after
       timeout -> expire(ticket, tag, op, options, format)
     end

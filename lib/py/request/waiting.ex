@@ -12,7 +12,7 @@ defmodule Py.Request.Waiting do
   #   * `{:task, info, timeout}` - by whoever gets the message; see `Py.EventLoop.Tasks`
   #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
 
-  alias Py.{Callback, ContextError, Native, Output, Request, Telemetry}
+  alias Py.{Callback, ContextError, Deadline, Native, Output, Request, Telemetry}
   alias Py.Context.Remote
   alias Py.Encoder.Walk
   alias Py.EventLoop.Tasks
@@ -102,7 +102,7 @@ defmodule Py.Request.Waiting do
         ok
 
       {:wait, ticket} ->
-        deadline = deadline(timeout)
+        deadline = Deadline.new(timeout)
 
         receive do
           {^tag, {:ok, _value} = ok} ->
@@ -118,16 +118,6 @@ defmodule Py.Request.Waiting do
         at_once(answer, target, op, scope, format, timeout)
     end
   end
-
-  @doc "When that much time will be over."
-  @spec deadline(timeout) :: integer | :infinity
-  def deadline(:infinity), do: :infinity
-  def deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
-
-  @doc "How many milliseconds are left until then."
-  @spec left(integer | :infinity) :: timeout
-  def left(:infinity), do: :infinity
-  def left(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
 
   @doc "How long whoever submits an operation in that way waits, at most."
   @spec limit(how) :: timeout
@@ -164,7 +154,7 @@ defmodule Py.Request.Waiting do
   defp here({:ok, _value} = ok, _tag, _timeout, _request), do: ok
 
   defp here({:wait, ticket}, tag, timeout, request),
-    do: wait(tag, ticket, deadline(timeout), request)
+    do: wait(tag, ticket, Deadline.new(timeout), request)
 
   defp here(answer, _tag, timeout, {target, op, scope, format}),
     do: at_once(answer, target, op, scope, format, timeout)
@@ -208,7 +198,7 @@ defmodule Py.Request.Waiting do
       {^tag, {:ok, _value} = ok} -> ok
       {^tag, message} -> heard(message, tag, ticket, deadline, request)
     after
-      left(deadline) -> expire(ticket, tag)
+      Deadline.left(deadline) -> expire(ticket, tag)
     end
   end
 
@@ -220,7 +210,7 @@ defmodule Py.Request.Waiting do
   defp heard({:ok, _value} = ok, _tag, _ticket, _deadline, _request), do: ok
 
   defp heard({:error, reason}, _tag, _ticket, deadline, request),
-    do: failed(reason, request, left(deadline))
+    do: failed(reason, request, Deadline.left(deadline))
 
   defp heard({:schedule, function, args}, _tag, _ticket, _deadline, _request),
     do: Callback.finish(function, args)
@@ -230,7 +220,7 @@ defmodule Py.Request.Waiting do
   defp heard({:callback, callback, context, function, args}, tag, ticket, deadline, request) do
     reply = Callback.reply(callback, context, function, args)
 
-    if left(deadline) == 0 do
+    if Deadline.left(deadline) == 0 do
       expire(ticket, tag)
     else
       Native.callback_reply(callback, reply)
@@ -267,10 +257,10 @@ defmodule Py.Request.Waiting do
   # Endless output must not keep the time from being looked at.
   defp next(next, tag, ticket, deadline, request) do
     cond do
-      left(deadline) > 0 and next == nil ->
+      Deadline.left(deadline) > 0 and next == nil ->
         wait(tag, ticket, deadline, request)
 
-      left(deadline) > 0 ->
+      Deadline.left(deadline) > 0 ->
         heard(next, tag, ticket, deadline, request)
 
       next != nil and answer?(next) ->

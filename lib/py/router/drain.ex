@@ -4,7 +4,7 @@ defmodule Py.Router.Drain do
   # Waits until contexts have done what they accepted. A queue is first come, first served, so an
   # empty request at its end is answered when all before it have been.
 
-  alias Py.Native
+  alias Py.{Deadline, Native}
   alias Py.Request.Waiting
 
   # Between two looks at a context that answers while its job goes on, as an event loop does, or
@@ -14,12 +14,12 @@ defmodule Py.Router.Drain do
   @doc "Returns when all of them are idle or closed, or after so many milliseconds."
   @spec run([pid], timeout) :: :ok
   def run(contexts, time) do
-    deadline = Waiting.deadline(time)
+    deadline = Deadline.new(time)
     Enum.each(contexts, &wait(&1, deadline))
   end
 
   defp wait(context, deadline) do
-    left = Waiting.left(deadline)
+    left = Deadline.left(deadline)
 
     with true <- left > 0,
          {:ok, %{running: running, queue: queue}} when running or queue > 0 <-

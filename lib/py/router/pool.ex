@@ -7,7 +7,7 @@ defmodule Py.Router.Pool do
 
   use Supervisor
 
-  alias Py.{ContextError, Mode, Native, Options, Orphans, StartError}
+  alias Py.{ContextError, Deadline, Mode, Native, Options, Orphans, StartError}
   alias Py.Request.Waiting
   alias Py.Router.{Drain, Keeper, Registrations}
 
@@ -274,12 +274,12 @@ defmodule Py.Router.Pool do
   defp parent(name), do: :persistent_term.get({@parent, name}, nil)
 
   defp ask(name, request, timeout \\ :infinity),
-    do: ask_until(Waiting.deadline(timeout), name, request)
+    do: ask_until(Deadline.new(timeout), name, request)
 
   # The keeper is busy while it opens a context. An answer that comes too late is dropped by the
   # alias that the call was made with.
   defp ask_until(deadline, name, request) do
-    GenServer.call(keeper(name), request, Waiting.left(deadline))
+    GenServer.call(keeper(name), request, Deadline.left(deadline))
   catch
     :exit, {:timeout, _call} ->
       Waiting.timeout()
@@ -307,7 +307,7 @@ defmodule Py.Router.Pool do
 
   # What `Supervisor.which_children/1` asks, which waits for ever.
   defp answered(pid, deadline),
-    do: if(supervisor?(pid), do: GenServer.call(pid, :which_children, Waiting.left(deadline)))
+    do: if(supervisor?(pid), do: GenServer.call(pid, :which_children, Deadline.left(deadline)))
 
   # Whoever has called `start_link` may be any process.
   defp supervisor?(pid) do

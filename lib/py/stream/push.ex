@@ -6,7 +6,7 @@ defmodule Py.Stream.Push do
   # the end of the receiver at the same time, so nothing goes on for nobody.
 
   alias Py.Context.Remote
-  alias Py.{Native, Request}
+  alias Py.{Deadline, Native, Request}
   alias Py.Request.{Spawned, Waiting}
   alias Py.Stream.Window
 
@@ -98,14 +98,14 @@ defmodule Py.Stream.Push do
   end
 
   defp ask(op, options, format, %{ref: ref, monitor: monitor}) do
-    deadline = Waiting.deadline(options.timeout)
+    deadline = Deadline.new(options.timeout)
     tag = make_ref()
 
     case Spawned.submit(op, options, format, tag) do
       {:spawned, ticket} ->
         receive do
           {^tag, answer} ->
-            Spawned.settle(answer, op, %{options | timeout: Waiting.left(deadline)}, format)
+            Spawned.settle(answer, op, %{options | timeout: Deadline.left(deadline)}, format)
 
           {:DOWN, ^monitor, :process, _owner, _reason} ->
             unwanted(ticket, tag)
