@@ -49,6 +49,9 @@ defmodule Py.RouterTest do
   test "contexts of a new pool are opened when they are first wanted" do
     :ok = Application.put_env(:erlang_python, :num_contexts, 3)
     on_exit(fn -> Application.delete_env(:erlang_python, :num_contexts) end)
+    # A pool that was started with a size keeps it when it is restarted, so it has to have none.
+    :ok = Router.stop()
+    {:ok, _contexts} = Router.start()
     :ok = Supervisor.terminate_child(Py.Router.Supervisor, :default)
     {:ok, _pool} = Supervisor.restart_child(Py.Router.Supervisor, :default)
     assert Router.num_contexts() == 3
