@@ -93,10 +93,12 @@ fn import_by<'py>(name: &Object<'py>) -> Outcome<'py, Object<'py>> {
 fn present<'py>(name: &Object<'py>) -> Option<Object<'py>> {
     let mut found = std::ptr::null_mut();
     // SAFETY: attached; the dict lives as long as the interpreter, and `found` is a new reference
-    // or null. A `str` that is interned has its hash, so nothing is raised.
+    // or null. Keys that are no `str` may raise when they are compared; such a module is imported.
     unsafe {
         let modules = ffi::PyImport_GetModuleDict();
-        ffi::compat::PyDict_GetItemRef(modules, name.as_ptr(), &mut found);
+        if ffi::compat::PyDict_GetItemRef(modules, name.as_ptr(), &mut found) < 0 {
+            ffi::PyErr_Clear();
+        }
         (!found.is_null()).then(|| Object::from_owned(name.py(), found).ok()).flatten()
     }
 }
