@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs ExUnit, cargo test and pytest for one Python, all of them even when one fails, and ends
 # with the closing lines of each. EXUNIT holds further arguments for `mix test`, SUITE_LIMIT the
-# time after which a suite that hangs is stopped (such as 10m). With TRIES=2, tests of ExUnit that
-# fail are run a second time, which the closing lines tell.
+# time after which a suite that hangs is stopped (such as 10m). With TRIES=2, tests that fail are
+# run a second time, which the closing lines tell.
 set -uo pipefail
 export MIX_ENV=test
 # shellcheck source=scripts/python.sh
@@ -37,31 +37,36 @@ limited() {
 }
 
 # What waits for threads of several interpreters may take longer than any reasonable limit when a
-# shared machine stands still. `mix test` ends with 2 when tests have failed, and nothing else.
-exunit() {
-  mix_test "$@"
+# shared machine stands still.
+#
+# twice STATUS SUITE ARGUMENT: runs the suite again, with the argument, if it ends with the status
+# that says that tests have failed and nothing else. A crash is not given a second try.
+twice() {
+  "$2"
   local status=$?
-  if [ "$status" -ne 2 ] || [ "${TRIES:-1}" -lt 2 ]; then return "$status"; fi
+  if [ "$status" -ne "$1" ] || [ "${TRIES:-1}" -lt 2 ]; then return "$status"; fi
   echo
-  echo "== what has failed, for the second time"
-  mix_test --failed
+  echo "$again"
+  "$2" "$3"
 }
+
+again="== what has failed, for the second time"
 
 # shellcheck disable=SC2086
-mix_test() { limited mix test ${mix_colour[@]+"${mix_colour[@]}"} ${EXUNIT:-} "$@"; }
+exunit() { limited mix test ${mix_colour[@]+"${mix_colour[@]}"} ${EXUNIT:-} "$@"; }
 
 # The other crates are NIFs: outside the BEAM there is nothing to link them to.
-cargo_test() { (cd native && limited cargo test -p py_host); }
+host() { (cd native && limited cargo test -p py_host "$@"); }
 
-python_test() {
+python() {
   local venv
   venv=$(scripts/tools.sh "$PY_EXECUTABLE" "$PY_TAG" test) || return
-  (cd python && limited "$venv/bin/python" -m pytest ${pytest_colour[@]+"${pytest_colour[@]}"})
+  (cd python && limited "$venv/bin/python" -m pytest ${pytest_colour[@]+"${pytest_colour[@]}"} "$@")
 }
 
-suite exunit exunit
-suite cargo cargo_test
-suite pytest python_test
+suite exunit twice 2 exunit --failed
+suite cargo twice 101 host --no-fail-fast
+suite pytest twice 1 python --last-failed
 
 # closing SUITE PATTERN COMMAND...: what the command makes of the lines that match.
 closing() {
@@ -70,8 +75,10 @@ closing() {
 
 # One result line per test program: "test result: ok. 12 passed; 0 failed; 1 ignored; ...".
 # shellcheck disable=SC2016
-total='{ passed += $4; failed += $6; ignored += $8 }
-  END { if (NR) printf "%d passed, %d failed, %d ignored", passed, failed, ignored }'
+total='function show() { printf "%d passed, %d failed, %d ignored", passed, failed, ignored }
+  /^==/ { show(); printf ";"; passed = failed = ignored = 0; next }
+  { passed += $4; failed += $6; ignored += $8 }
+  END { if (NR) show() }'
 
 # The tests begin by saying which modes they run in.
 modes=$(closing exunit '^Python .*, modes? ' sed -E 's/.*, modes? //' | tr -d : | sort -u | xargs)
@@ -80,8 +87,8 @@ beam=$(elixir -e 'IO.write("Elixir #{System.version()}, OTP #{System.otp_release
 echo
 echo "== Python $PY_VERSION ($PY_TAG); $beam; $modes"
 echo "ExUnit      $(closing exunit '^([0-9]+ (doctest|propert|test)|.*[0-9]+ failure)' paste -s -d ';')"
-echo "cargo test  $(closing cargo '^test result:' awk "$total")"
-echo "pytest      $(closing pytest '(passed|failed|error).* in ' tail -1 | sed -E 's/^=+ | =+$//g')"
+echo "cargo test  $(closing cargo "^(test result:|$again)" awk "$total")"
+echo "pytest      $(closing pytest '^=+ .*(passed|failed|error).* in ' sed -E 's/^=+ | =+$//g' | paste -s -d ';')"
 
 if [ "${#failed[@]}" -gt 0 ]; then
   echo "FAILED: ${failed[*]} (the output is in $logs)"
