@@ -166,10 +166,10 @@ defmodule Bench.Asyncio do
   ## While nothing happens
 
   defp idle do
-    before = cpu_share()
+    before = Bench.cpu_share(@idle_seconds)
     contexts = for _ <- 1..@idle_contexts, do: start(mode: :worker)
     tasks = for context <- contexts, do: create_idle(context)
-    share = cpu_share()
+    share = Bench.cpu_share(@idle_seconds)
     Enum.each(tasks, &Py.EventLoop.cancel/1)
     Enum.each(contexts, &Py.Context.stop/1)
     label = "#{@idle_contexts} contexts, each with a loop that waits"
@@ -181,22 +181,6 @@ defmodule Bench.Asyncio do
   end
 
   defp create_idle(context), do: Py.EventLoop.create_task(context, "loops", "wait_for_ever", [])
-
-  defp cpu_share do
-    # What the work before has left to do is not what is meant.
-    Process.sleep(1_000)
-    start = cpu()
-    Process.sleep(@idle_seconds * 1_000)
-    (cpu() - start) / @idle_seconds
-  end
-
-  # In hundredths of a second of one core, which is per cent when divided by seconds.
-  defp cpu do
-    {:ok, stat} = File.read("/proc/self/stat")
-    [_name, rest] = String.split(stat, ") ", parts: 2)
-    fields = String.split(rest)
-    for(index <- [11, 12], do: fields |> Enum.at(index) |> String.to_integer()) |> Enum.sum()
-  end
 end
 
 Bench.Asyncio.run()
