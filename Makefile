@@ -42,8 +42,8 @@ lint: setup ## Check formatting, lints and types in every language
 format: setup ## Format the sources in every language
 	@scripts/format.sh
 
-bench: build ## Run every benchmark, and keep and draw what they print
-	@scripts/bench.sh
+bench: build ## Run every benchmark, or ONLY="call convert", and keep and draw what they print
+	@scripts/bench.sh $(ONLY)
 
 matrix: setup ## Try well-known C extensions in every mode, and write the guide's table
 	@scripts/matrix.sh

@@ -1,10 +1,11 @@
 # How does an event loop on the BEAM compare with asyncio's own and with uvloop, and what does a
 # coroutine cost that Elixir asks for?
 #
-# uvloop is compared when it is installed in the environment that the tests of packages have made,
-# or in the folder that BENCH_PACKAGES names.
+# uvloop is installed beside the tests' packages when it is missing, or comes from the folder that
+# BENCH_PACKAGES names. Where it cannot be had, the others are compared.
 
 Code.require_file("support/bench.exs", __DIR__)
+Code.require_file("support/packages.exs", __DIR__)
 
 defmodule Bench.Asyncio do
   @moduledoc false
@@ -18,7 +19,7 @@ defmodule Bench.Asyncio do
   def run do
     Bench.header("What does an event loop on the BEAM do in a second?")
     # uvloop needs the main interpreter, so all are measured there.
-    context = start(mode: :worker)
+    context = start([mode: :worker], Bench.Packages.folders("uvloop"))
 
     loops =
       for loop <- ~w(stdlib uvloop erlang),
@@ -30,17 +31,12 @@ defmodule Bench.Asyncio do
     idle()
   end
 
-  defp start(opts) do
+  defp start(opts, packages \\ []) do
     {:ok, context} = Py.Context.start_link(opts)
-    folders = [Path.join(__DIR__, "support") | packages()]
+    folders = [Path.join(__DIR__, "support") | packages]
     code = "import site\nfor folder in folders: site.addsitedir(folder)\nimport loops"
     {:ok, nil} = Py.eval(code, %{folders: folders}, in_(context))
     context
-  end
-
-  defp packages do
-    made = "_build/tools/packages-#{Py.Runtime.python().tag}/lib/python*/site-packages"
-    List.wrap(System.get_env("BENCH_PACKAGES")) ++ Enum.map(Path.wildcard(made), &Path.expand/1)
   end
 
   defp in_(context), do: [context: context, timeout: :infinity]
@@ -166,10 +162,10 @@ defmodule Bench.Asyncio do
   ## While nothing happens
 
   defp idle do
-    before = cpu_share()
+    before = Bench.cpu_share(@idle_seconds)
     contexts = for _ <- 1..@idle_contexts, do: start(mode: :worker)
     tasks = for context <- contexts, do: create_idle(context)
-    share = cpu_share()
+    share = Bench.cpu_share(@idle_seconds)
     Enum.each(tasks, &Py.EventLoop.cancel/1)
     Enum.each(contexts, &Py.Context.stop/1)
     label = "#{@idle_contexts} contexts, each with a loop that waits"
@@ -181,22 +177,6 @@ defmodule Bench.Asyncio do
   end
 
   defp create_idle(context), do: Py.EventLoop.create_task(context, "loops", "wait_for_ever", [])
-
-  defp cpu_share do
-    # What the work before has left to do is not what is meant.
-    Process.sleep(1_000)
-    start = cpu()
-    Process.sleep(@idle_seconds * 1_000)
-    (cpu() - start) / @idle_seconds
-  end
-
-  # In hundredths of a second of one core, which is per cent when divided by seconds.
-  defp cpu do
-    {:ok, stat} = File.read("/proc/self/stat")
-    [_name, rest] = String.split(stat, ") ", parts: 2)
-    fields = String.split(rest)
-    for(index <- [11, 12], do: fields |> Enum.at(index) |> String.to_integer()) |> Enum.sum()
-  end
 end
 
 Bench.Asyncio.run()

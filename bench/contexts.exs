@@ -6,11 +6,13 @@ defmodule Bench.Contexts do
   @moduledoc false
 
   @contexts 64
+  @idle_seconds 10
 
   def run do
     Bench.header("What does a context take?")
     head = ["#{@contexts} contexts", "opened, each", "memory, each", "closed, each", "kept, each"]
     Bench.table(head, Enum.map(Bench.modes(), &mode/1) ++ cpython())
+    idle()
   end
 
   # The first round also pays for what all contexts share, and for memory that the allocators
@@ -75,6 +77,22 @@ defmodule Bench.Contexts do
     else
       _no_such_thing -> []
     end
+  end
+
+  # Threads that wait for requests are to cost nothing. Each has had one, as no thread would have
+  # been seen to go back to sleep otherwise.
+  defp idle do
+    before = Bench.cpu_share(@idle_seconds)
+    contexts = for _ <- 1..@contexts, do: open(Bench.default_mode().name)
+    for context <- contexts, do: {:ok, 4.0} = Py.Context.call(context, :math, :sqrt, [16])
+    share = Bench.cpu_share(@idle_seconds)
+    Enum.each(contexts, &Py.Context.stop/1)
+    label = "#{@contexts} contexts of mode #{Bench.default_mode().name} that wait"
+
+    Bench.table(["CPU over #{@idle_seconds} s", "% of a core"], [
+      ["before", Bench.number(before, 2)],
+      [label, Bench.number(share, 2)]
+    ])
   end
 
   defp open(mode) do

@@ -1,20 +1,45 @@
 # What does a value cost on its way to Python and back?
 
 Code.require_file("support/bench.exs", __DIR__)
+Code.require_file("support/packages.exs", __DIR__)
+Code.require_file("support/reference.exs", __DIR__)
 
 defmodule Bench.Convert do
   @moduledoc false
 
+  alias Bench.Reference
+
   @runs 21
   @mebibyte 1_048_576
 
+  @code """
+  def echo(value): return value
+  def take(value): pass
+  """
+
+  @numpy """
+  import site
+  for folder in folders: site.addsitedir(folder)
+  import numpy
+  """
+
+  @arrays """
+  import numpy
+  def lent(data): return numpy.frombuffer(data, "f8")
+  def copied(data): return lent(data).copy()
+  """
+
+  @head ["to Python", "to Elixir", "there and back", "BEAM's own", "x BEAM's own"]
+
   def run do
     Bench.header("What does a value cost on its way to Python and back?")
+    Reference.load()
     {:ok, context} = Py.Context.new()
-    :ok = Py.Context.exec(context, "def echo(value): return value\ndef take(value): pass")
+    :ok = Py.Context.exec(context, @code)
 
-    head = ["value", "to Python", "to Elixir", "there and back", "BEAM's own", "x BEAM's own"]
-    Bench.table(head, for({name, value, back} <- values(), do: row(name, value, back, context)))
+    rows = for {name, value, back} <- values(), do: row(name, value, echo(context, value, back))
+    Bench.table(["value" | @head], rows)
+    mebibyte(context, numpy(Bench.Packages.folders("numpy")))
   end
 
   # Each with what comes back for it.
@@ -22,31 +47,108 @@ defmodule Bench.Convert do
     maps = for n <- 1..10_000, do: %{"id" => n, "name" => "user #{n}", "score" => n / 3}
     atoms = for n <- 1..10_000, do: %{id: n, name: "user #{n}", score: n / 3}
     ints = Enum.to_list(1..100_000)
-    text = String.duplicate("0123456789abcdef", div(@mebibyte, 16))
-    raw = :binary.copy(<<0xFF, 0::120>>, div(@mebibyte, 16))
+    floats = Enum.map(ints, &(&1 / 7))
 
     [
       {"10,000 maps, 3 text keys", maps, maps},
       {"10,000 maps, 3 atom keys", atoms, maps},
       {"100,000 integers", ints, ints},
-      {"100,000 floats", Enum.map(ints, &(&1 / 7)), Enum.map(ints, &(&1 / 7))},
-      {"1 MiB of text", text, text},
-      {"1 MiB of bytes", raw, raw},
-      {"1 MiB as Py.buffer", Py.buffer(raw), raw}
+      {"100,000 floats", floats, floats}
     ]
   end
 
-  defp row(name, value, back, context) do
+  ## 1 MiB
+
+  # Beside what the memory of this machine allows: a copy there, and another one back.
+  defp mebibyte(context, numpy) do
+    text = String.duplicate("0123456789abcdef", div(@mebibyte, 16))
+    raw = :binary.copy(<<0xFF, 0::120>>, div(@mebibyte, 16))
+    # The least of several, as this is what the others are measured by.
+    {_there, _home, both} = memcpy = copies(&Reference.copy/1, raw)
+    reference = Enum.min(for _ <- 1..3, do: time(both))
+
+    rows = [
+      row("memcpy, to memory in use", raw, memcpy, reference),
+      row("memcpy, to a new binary", raw, copies(&Reference.copy_to_new/1, raw), reference),
+      row("text", text, echo(context, text, text), reference),
+      row("bytes", raw, echo(context, raw, raw), reference),
+      row("Py.buffer", raw, echo(context, Py.buffer(raw), raw), reference)
+    ]
+
+    head = ["1 MiB of" | @head] ++ ["x memcpy"]
+    Bench.table(head, rows ++ arrays(numpy, raw, reference))
+  end
+
+  defp copies(copy, raw) do
+    one = fn -> copy.(raw) end
+
+    both = fn ->
+      copy.(raw)
+      copy.(raw)
+    end
+
+    {one, one, both}
+  end
+
+  # numpy wants the main interpreter.
+  defp numpy([]), do: nil
+
+  defp numpy(folders) do
+    {:ok, context} = Py.Context.new(mode: :worker)
+    {:ok, nil} = Py.eval(@numpy, %{folders: folders}, context: context, timeout: 60_000)
+    :ok = Py.Context.exec(context, @arrays)
+    context
+  end
+
+  defp arrays(nil, _raw, _reference),
+    do: [["numpy's arrays: it cannot be had here" | List.duplicate("", 6)]]
+
+  defp arrays(context, raw, reference) do
+    for {name, function} <- [
+          {"floats, numpy's array of Py.buffer", :lent},
+          {"the same, copied by numpy", :copied}
+        ],
+        do: row(name, raw, array(context, function, raw), reference)
+  end
+
+  ## Ways there, home, and both
+
+  defp echo(context, value, back) do
     {:ok, ^back} = call(context, :echo, [value])
     {:ok, object} = call(context, :echo, [value], return: :object)
 
-    there = time(fn -> {:ok, nil} = call(context, :take, [value]) end)
-    home = time(fn -> {:ok, _term} = Py.Object.to_term(object) end)
-    both = time(fn -> {:ok, _term} = call(context, :echo, [value]) end)
-    beam = time(fn -> value |> :erlang.term_to_binary() |> :erlang.binary_to_term() end)
+    {
+      fn -> {:ok, nil} = call(context, :take, [value]) end,
+      fn -> {:ok, _term} = Py.Object.to_term(object) end,
+      fn -> {:ok, _term} = call(context, :echo, [value]) end
+    }
+  end
 
-    [name | Enum.map([there, home, both, beam], &milliseconds/1)] ++
-      [Bench.number(both / beam, 2)]
+  defp array(context, function, raw) do
+    there = fn ->
+      {:ok, %Py.Object{} = array} = call(context, function, [Py.buffer(raw)], return: :object)
+
+      array
+    end
+
+    array = there.()
+    {:ok, ^raw} = Py.Object.to_binary(array)
+    home = fn -> {:ok, _binary} = Py.Object.to_binary(array) end
+    {there, home, fn -> {:ok, _binary} = Py.Object.to_binary(there.()) end}
+  end
+
+  defp row(name, value, ways, reference) do
+    {figures, both} = measure(name, value, ways)
+    figures ++ [Bench.number(both / reference, 2)]
+  end
+
+  defp row(name, value, ways), do: name |> measure(value, ways) |> elem(0)
+
+  defp measure(name, value, {there, home, both}) do
+    both = time(both)
+    beam = time(fn -> value |> :erlang.term_to_binary() |> :erlang.binary_to_term() end)
+    figures = Enum.map([time(there), time(home), both, beam], &milliseconds/1)
+    {[name | figures] ++ [Bench.number(both / beam, 2)], both}
   end
 
   # Every run in a process of its own: what the one before left behind on the heap would have to

@@ -1,14 +1,24 @@
 # Does memory stay where it was?
+#
+# The calls are a million, or as many as an argument or BENCH_CALLS says:
+#
+#     mix run bench/memory.exs 10000000
 
 Code.require_file("support/bench.exs", __DIR__)
+Code.require_file("support/reference.exs", __DIR__)
 
 defmodule Bench.Memory do
   @moduledoc false
 
-  @times 100_000
+  alias Bench.Reference
 
-  def run do
+  @times 100_000
+  @calls "1000000"
+
+  def run(arguments) do
     Bench.header("Does memory stay where it was?")
+    Reference.load()
+    arguments |> calls() |> long_run()
     {:ok, context} = Py.Context.new()
 
     Bench.table(["#{Bench.number(@times)} times", "before", "after", "change", "per call"], [
@@ -20,6 +30,48 @@ defmodule Bench.Memory do
     python_counts(context)
     :ok = Py.Context.stop(context)
   end
+
+  defp calls([]), do: calls([System.get_env("BENCH_CALLS", @calls)])
+  defp calls([number]), do: number |> String.replace("_", "") |> String.to_integer()
+
+  ## Many calls
+
+  # A leak grows with every call, so that the second half shows as much of it as the first. What
+  # the allocators take once does not.
+  defp long_run(calls) do
+    {:ok, _contexts} = Py.start_contexts()
+    head = ["#{Bench.number(calls)} times", "warmed up", "half way", "at the end"]
+    head = head ++ ["first half", "second half", "per call"]
+
+    Bench.table(
+      head,
+      for {name, work} <- [
+            {"ping-pong, spinning", fn _n -> Reference.ping(:spinning) end},
+            {"math.sqrt, routed", fn _n -> {:ok, 4.0} = Py.call(:math, :sqrt, [16]) end},
+            {"len of 1 KiB of bytes, routed", &length_of/1}
+          ] do
+        long_row(name, calls, work)
+      end
+    )
+  end
+
+  # Other bytes each time, which may be text or not.
+  defp length_of(n), do: {:ok, 1_024} = Py.call(:builtins, :len, [<<n::32, 255, 0::8152>>])
+
+  defp long_row(name, calls, work) do
+    half = div(calls, 2)
+    times(work, 1..div(calls, 10)//1)
+    before = Bench.resident()
+    {first, :ok} = Bench.timed(fn -> times(work, 1..half//1) end)
+    middle = Bench.resident()
+    {second, :ok} = Bench.timed(fn -> times(work, (half + 1)..calls//1) end)
+    now = Bench.resident()
+
+    sizes = Enum.map([before, middle, now, middle - before, now - middle], &kilobytes/1)
+    [name | sizes] ++ [per_call(first + second, calls)]
+  end
+
+  ## Kinds of requests
 
   defp same(context, _n), do: {:ok, 2} = Py.Context.eval(context, "1 + 1")
   defp other(context, n), do: {:ok, _value} = Py.Context.eval(context, "#{n} + 1")
@@ -36,7 +88,7 @@ defmodule Bench.Memory do
     {elapsed, :ok} = Bench.timed(fn -> times(work, (@times + 1)..(2 * @times)) end)
     now = Bench.resident()
 
-    [name, kilobytes(before), kilobytes(now), kilobytes(now - before), per_call(elapsed)]
+    [name, kilobytes(before), kilobytes(now), kilobytes(now - before), per_call(elapsed, @times)]
   end
 
   # In a process that ends, so that its garbage goes with it. It is told apart by the monitor's
@@ -75,8 +127,8 @@ defmodule Bench.Memory do
     Tuple.to_list(counts)
   end
 
-  defp per_call(total), do: Bench.number(total / @times / 1.0e3, 2) <> " us"
+  defp per_call(total, times), do: Bench.number(total / times / 1.0e3, 2) <> " us"
   defp kilobytes(value), do: Bench.number(value) <> " kB"
 end
 
-Bench.Memory.run()
+Bench.Memory.run(System.argv())

@@ -8,6 +8,13 @@ if [ $# -eq 0 ]; then
   for script in bench/*.exs; do set -- "$@" "$(basename "$script" .exs)"; done
 fi
 
+for name in "$@"; do
+  if [ ! -f "bench/$name.exs" ]; then
+    echo "There is no benchmark bench/$name.exs." >&2
+    exit 1
+  fi
+done
+
 mkdir -p bench/results
 for name in "$@"; do
   result=bench/results/$name.md

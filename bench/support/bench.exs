@@ -160,6 +160,44 @@ defmodule Bench do
     text |> String.trim() |> String.to_integer()
   end
 
+  ## Processor time
+
+  @doc "How much of a core this OS process takes over so many seconds from now on, in per cent."
+  def cpu_share(seconds) do
+    # What the work before has left to do is not what is meant.
+    Process.sleep(1_000)
+    start = processor_time()
+    Process.sleep(seconds * 1_000)
+    (processor_time() - start) / seconds
+  end
+
+  # In hundredths of a second of one core, which is per cent when divided by seconds.
+  defp processor_time do
+    case File.read("/proc/self/stat") do
+      {:ok, stat} ->
+        [_name, rest] = String.split(stat, ") ", parts: 2)
+
+        rest
+        |> String.split()
+        |> Enum.slice(11, 2)
+        |> Enum.map(&String.to_integer/1)
+        |> Enum.sum()
+
+      {:error, _} ->
+        processor_time_by_ps()
+    end
+  end
+
+  # As minutes and seconds, on macOS with hundredths.
+  defp processor_time_by_ps do
+    {text, 0} = System.cmd("ps", ["-o", "time=", "-p", System.pid()])
+
+    parts =
+      for part <- text |> String.trim() |> String.split(":"), do: part |> Float.parse() |> elem(0)
+
+    100 * Enum.reduce(parts, 0, &(&2 * 60 + &1))
+  end
+
   ## Output
 
   @doc "Prints a Markdown table. Cells are text; the first column is aligned left."

@@ -31,6 +31,12 @@ defmodule Bench.Reference do
   @doc "Enters native code and returns."
   def noop, do: :erlang.nif_error(:not_loaded)
 
+  @doc "Copies a binary to memory that has been written to before, by `memcpy`."
+  def copy(_binary), do: :erlang.nif_error(:not_loaded)
+
+  @doc "Copies a binary to a new one, by `memcpy`."
+  def copy_to_new(_binary), do: :erlang.nif_error(:not_loaded)
+
   @doc "Asks a thread for an answer that sleeps while it has nothing to do."
   def ping(:parked), do: answer(&ping_parked/2)
 

@@ -72,7 +72,7 @@ defmodule Py.Case.Packages do
           do: raise(output)
 
         reason = output |> String.trim() |> String.split("\n") |> List.last()
-        IO.puts("The tests go without #{package}, which cannot be installed: #{reason}")
+        IO.puts("Going without #{package}, which cannot be installed: #{reason}")
         false
     end
   end

@@ -8,13 +8,13 @@ mod epoll;
 mod load;
 
 use std::hint;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use flume::{Receiver, Sender};
 use rustler::env::SavedTerm;
-use rustler::{Atom, Encoder, LocalPid, OwnedEnv, Term};
+use rustler::{Atom, Binary, Encoder, Env, LocalPid, NewBinary, OwnedEnv, Term};
 
 rustler::atoms! { ok, pong }
 
@@ -42,6 +42,26 @@ impl Ping {
 #[rustler::nif]
 fn noop() -> Atom {
     ok()
+}
+
+/// Copies to memory that has been written to before, which is the least that a copy can cost.
+#[rustler::nif]
+fn copy(bytes: Binary<'_>) -> Atom {
+    static TARGET: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+    let mut target = TARGET.lock().unwrap_or_else(PoisonError::into_inner);
+    target.clear();
+    target.extend_from_slice(&bytes);
+    // Nobody reads the copy, and it must be made all the same.
+    hint::black_box(target.as_slice());
+    ok()
+}
+
+/// Copies to a binary that has to be made for it, as whoever gives bytes to the BEAM does.
+#[rustler::nif]
+fn copy_to_new<'a>(env: Env<'a>, bytes: Binary<'_>) -> Binary<'a> {
+    let mut target = NewBinary::new(env, bytes.len());
+    target.as_mut_slice().copy_from_slice(&bytes);
+    target.into()
 }
 
 /// `{Tag, pong}` comes from a thread that parks whenever its queue is empty.
