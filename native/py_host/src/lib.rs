@@ -15,6 +15,7 @@ pub mod error;
 mod executor;
 pub mod extension;
 pub mod facts;
+mod frames;
 pub mod garbage;
 pub mod guest;
 mod inline;

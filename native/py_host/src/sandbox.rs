@@ -1,5 +1,5 @@
 //! What Python code must not do in a process that is not its own: copy it, replace it, end it,
-//! take its signals, or trace its memory where that would corrupt it.
+//! take its signals, or trace its memory and look into its threads where that would corrupt it.
 //!
 //! An *audit hook* refuses what starts a child process. CPython calls it in every interpreter, and
 //! nothing in Python takes it away again. What raises no event for it is refused by the function
@@ -14,7 +14,7 @@ use std::ptr;
 
 use pyo3_ffi as ffi;
 
-use crate::{runtime, Attached, Mode, Object, StartError};
+use crate::{frames, runtime, Attached, Mode, Object, StartError};
 
 /// What the refused functions say after their name: what to do instead. The host does not know
 /// whose process it is in.
@@ -27,6 +27,8 @@ pub struct Sandbox {
     pub signals: &'static str,
     /// Instead of tracing memory where contexts have a GIL of their own.
     pub tracing: &'static str,
+    /// Instead of looking into other threads there.
+    pub threads: &'static str,
 }
 
 /// The events of what starts a child process, or takes this one for another program. What the
@@ -54,11 +56,22 @@ pub(crate) fn add_hook() -> Result<(), StartError> {
 /// In the main interpreter, before there is any other and any code of a user's. Functions that a
 /// platform does not have need no refusal.
 pub(crate) fn close_gaps(py: Attached<'_>) {
-    let several_gils = Mode::OwnGil.row().is_supported().then_some(&TRACING);
-    for gap in GAPS.iter().chain(several_gils) {
+    close(py, &GAPS);
+    if Mode::OwnGil.row().is_supported() {
+        close(py, &GAPS_OF_SEVERAL_GILS);
+        let mut gap = CURRENT_FRAMES;
+        if frames::find_thread_ids() {
+            gap.instead = frames::current_frames;
+        }
+        close(py, &[gap]);
+    }
+}
+
+fn close(py: Attached<'_>, gaps: &[Gap]) {
+    for gap in gaps {
         let function = Object::import(py, gap.module).and_then(|module| module.attr(gap.name));
         if let Ok(function) = function {
-            replace(&function, gap.refuse);
+            replace(&function, gap.instead);
         }
     }
 }
@@ -92,14 +105,14 @@ unsafe extern "C" fn audit(
     -1
 }
 
-/// A function that raises no event.
+/// A function that raises no event, or one that is to do something else.
 struct Gap {
     module: &'static CStr,
     name: &'static CStr,
-    refuse: Refusal,
+    instead: Function,
 }
 
-type Refusal = unsafe extern "C" fn() -> *mut ffi::PyObject;
+type Function = unsafe extern "C" fn() -> *mut ffi::PyObject;
 
 macro_rules! gap {
     ($module:literal, $name:literal, $shown:literal, $exception:ident, $advice:ident) => {{
@@ -107,7 +120,7 @@ macro_rules! gap {
             // SAFETY: CPython calls its functions attached.
             unsafe { refuse(ffi::$exception, $shown, |sandbox| sandbox.$advice) }
         }
-        Gap { module: $module, name: $name, refuse: refusal }
+        Gap { module: $module, name: $name, instead: refusal }
     }};
 }
 
@@ -124,12 +137,18 @@ const GAPS: [Gap; 7] = [
     gap!(c"_signal", c"signal", c"signal.signal", PyExc_ValueError, signals),
 ];
 
-/// What `tracemalloc` notes down is the whole process's, and it relies on one GIL: with several,
-/// threads write to the same memory, and to memory that another one has just given back.
-const TRACING: Gap =
-    gap!(c"_tracemalloc", c"start", c"tracemalloc.start", PyExc_RuntimeError, tracing);
+/// What relies on one GIL. `tracemalloc` notes things down for the whole process: threads then write
+/// to the same memory, and to memory that another one has just given back. The two functions of
+/// `sys` go through the threads of all interpreters (see `frames`), so one of them is given another body.
+const GAPS_OF_SEVERAL_GILS: [Gap; 2] = [
+    gap!(c"_tracemalloc", c"start", c"tracemalloc.start", PyExc_RuntimeError, tracing),
+    gap!(c"sys", c"_current_exceptions", c"sys._current_exceptions", PyExc_RuntimeError, threads),
+];
 
-fn replace(function: &Object<'_>, refuse: Refusal) {
+const CURRENT_FRAMES: Gap =
+    gap!(c"sys", c"_current_frames", c"sys._current_frames", PyExc_RuntimeError, threads);
+
+fn replace(function: &Object<'_>, instead: Function) {
     // SAFETY: the type says what the object is made of. Its method table is static data that
     // CPython does not change, and no other thread runs Python yet. Our function may take the
     // place of one with any number of parameters: the caller passes them in a way that one which
@@ -139,7 +158,7 @@ fn replace(function: &Object<'_>, refuse: Refusal) {
             return;
         }
         let method = (*function.as_ptr().cast::<ffi::PyCFunctionObject>()).m_ml;
-        (*method).ml_meth.PyCFunction = std::mem::transmute::<Refusal, ffi::PyCFunction>(refuse);
+        (*method).ml_meth.PyCFunction = std::mem::transmute::<Function, ffi::PyCFunction>(instead);
     }
 }
 

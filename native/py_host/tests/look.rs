@@ -4,8 +4,9 @@ mod support;
 
 use std::sync::mpsc;
 
+use py_host::mode::Place;
 use py_host::{facts, Attached, Looked, Object, Worker};
-use support::{close, in_every_mode, job, open, SOON};
+use support::{close, in_every_mode, job, open, submit, wait_until_running, SOON};
 
 /// Whether Python knows a thread of that number.
 fn is_known(py: Attached<'_>, thread: std::os::raw::c_long) -> bool {
@@ -78,5 +79,35 @@ fn a_look_waits_for_the_gil_and_another_one_is_told_so() {
         release.send(()).unwrap();
         assert!(matches!(first.recv_timeout(SOON).unwrap(), Looked::Seen(())));
         close(&context);
+    });
+}
+
+#[test]
+fn frames_of_other_interpreters_are_left_alone() {
+    in_every_mode(|mode| {
+        let (busy, looking) = (open(mode, 10), open(mode, 10));
+        let (id, busy_ends) = submit(&busy, "any(number for number in iter(int, 1))");
+        wait_until_running(&busy);
+        let (send, looked) = mpsc::channel();
+        busy.look(
+            |py, thread| (is_known(py, thread), thread),
+            move |seen| send.send(seen).unwrap(),
+        );
+        let seen = looked.recv_timeout(SOON).unwrap();
+        let Looked::Seen((true, thread)) = seen else { panic!("it has frames of its own") };
+
+        let (send, known) = mpsc::channel();
+        let asking = job(move |py: Attached<'_>, _worker: &Worker| {
+            send.send(is_known(py, thread)).unwrap();
+        });
+        assert!(looking.submit(asking).is_ok());
+        let of_main = mode.row().place == Place::Main;
+        assert_eq!(known.recv_timeout(SOON).unwrap(), of_main, "{}", mode.row().name);
+
+        busy.interrupt(id);
+        let end = busy_ends.recv_timeout(SOON).unwrap().unwrap();
+        assert!(end.contains("KeyboardInterrupt"), "{end}");
+        close(&busy);
+        close(&looking);
     });
 }

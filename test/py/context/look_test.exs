@@ -57,6 +57,23 @@ defmodule Py.Context.LookTest do
                """
       end
 
+      test "a look leaves alone what runs at the same time, here and next door", %{context: here} do
+        next_door = start_context(mode: unquote(mode))
+
+        recursion =
+          "def deep(left):\n    here = [left, str(left)]\n    return left and deep(left - 1)"
+
+        for context <- [here, next_door], do: :ok = Context.exec(context, recursion)
+        code = "import time\nend = time.time() + 1\nwhile time.time() < end: deep(20)\ndeep(1)"
+
+        running =
+          for context <- [here, next_door], do: Task.async(Context, :eval, [context, code])
+
+        texts = for _ <- 1..100, {:ok, text} <- [Context.stacktrace(here)], do: text
+        assert Enum.any?(texts, &(&1 =~ "in deep"))
+        assert Task.await_many(running) == [{:ok, 0}, {:ok, 0}]
+      end
+
       test "what is given up as stuck is told of with its stack", %{context: context} do
         records = Records.start()
         on_exit(fn -> Records.stop(records) end)

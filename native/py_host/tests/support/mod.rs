@@ -29,6 +29,7 @@ pub fn start() {
             ending: "raise",
             signals: "wait",
             tracing: "guess",
+            threads: "ask",
         },
     };
     runtime::start(config).expect("Python starts");

@@ -30,6 +30,9 @@ const SANDBOX: Sandbox = Sandbox {
     tracing: "this Python can have interpreters with a GIL of their own, with which tracing \
               corrupts memory. Trace with Python 3.9 to 3.11 or with 3.13t, or look at \
               Py.memory_stats/1",
+    threads: "this Python can have interpreters with a GIL of their own, whose threads cannot be \
+              looked into without corrupting memory. sys.exception() has this thread's exception, \
+              and Py.Context.stacktrace/2 shows what a context runs",
 };
 
 static STRUCTS: RwLock<Option<Structs>> = RwLock::new(None);
