@@ -57,6 +57,34 @@ defmodule Py.FaultTest do
         assert Context.eval(context, "1", %{}, timeout: 10_000) == {:ok, 1}
       end
 
+      for {kind, prefix} <- [generator: "", async_generator: "async "] do
+        test "a caller killed while the next item of its #{kind} is made closes that", %{
+          context: context
+        } do
+          :ok = Context.exec(context, "ended = []")
+
+          :ok =
+            Context.exec(context, """
+            #{unquote(prefix)}def items(begun):
+                try:
+                    yield 1
+                    begun()
+                    while True: pass
+                finally:
+                    ended.append(1)
+            """)
+
+          caller =
+            begin(fn begun ->
+              :__main__ |> Py.stream(:items, [begun], context: context, batch: 1) |> Stream.run()
+            end)
+
+          assert_receive :begun, 10_000
+          kill(caller)
+          assert Context.eval(context, "ended", %{}, timeout: 10_000) == {:ok, [1]}
+        end
+      end
+
       test "a context killed in a callback answers its caller", %{context: context} do
         parent = self()
 
