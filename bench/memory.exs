@@ -24,7 +24,8 @@ defmodule Bench.Memory do
     Bench.table(["#{Bench.number(@times)} times", "before", "after", "change", "per call"], [
       resident_row("eval, the same code", fn n -> same(context, n) end),
       resident_row("eval, other code each time", fn n -> other(context, n) end),
-      resident_row("object made and dropped", fn n -> object(context, n) end)
+      resident_row("object made and dropped", fn n -> object(context, n) end),
+      resident_row("process with a namespace of its own", &namespace/1)
     ])
 
     python_counts(context)
@@ -79,6 +80,16 @@ defmodule Bench.Memory do
   # Of a class whose instances Python's collector keeps a list of.
   defp object(context, _n) do
     {:ok, %Py.Object{}} = Py.Context.call(context, :types, :SimpleNamespace, [], return: :object)
+  end
+
+  defp namespace(n) do
+    work = fn ->
+      :ok = Py.exec("x = #{n}")
+      {:ok, ^n} = Py.eval("x")
+    end
+
+    {_pid, monitor} = spawn_monitor(work)
+    receive do: ({:DOWN, ^monitor, :process, _pid, :normal} -> :ok)
   end
 
   # A first tenth fills caches and lets the allocators take what they will keep.
