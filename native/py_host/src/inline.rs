@@ -28,7 +28,7 @@ use crate::interpreter::Interpreter;
 use crate::interrupt;
 use crate::mode::Place;
 use crate::queue::BoxedJob;
-use crate::{guest, runtime, Attached, Context, Worker};
+use crate::{gilstate, guest, runtime, Attached, Context, Worker};
 
 /// A job is interrupted when it has kept its submitter's thread for so long.
 const ENOUGH: Duration = Duration::from_millis(500);
@@ -103,6 +103,7 @@ impl Context {
         // SAFETY: both live until `Offer` has locked the seat, which we hold.
         let (interpreter, worker) =
             unsafe { (seated.interpreter.as_ref(), seated.worker.as_ref()) };
+        let Some(_lent) = gilstate::lend(interpreter.thread()) else { return Err(job) };
         worker.inline.set(true);
         self.seat.job.store(job.id(), Ordering::Relaxed);
         watch();

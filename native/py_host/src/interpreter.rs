@@ -65,6 +65,11 @@ impl Interpreter {
         self.thread.attach(work)
     }
 
+    /// The worker's state.
+    pub fn thread(&self) -> *mut ffi::PyThreadState {
+        self.thread.as_ptr()
+    }
+
     /// Are there threads in it beside the worker's?
     pub fn has_other_threads(&self, _py: Attached<'_>) -> bool {
         // SAFETY: the interpreter is alive, as we are attached to it; we look at its newest thread

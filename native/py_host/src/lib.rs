@@ -17,6 +17,7 @@ pub mod extension;
 pub mod facts;
 mod frames;
 pub mod garbage;
+mod gilstate;
 pub mod guest;
 mod inline;
 mod interpreter;

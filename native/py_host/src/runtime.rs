@@ -11,7 +11,7 @@ use pyo3_ffi as ffi;
 
 use crate::attach::ThreadState;
 use crate::lent::orphans;
-use crate::{sandbox, Attached, Mode, Object, Raised, Sandbox, StartError, Worker};
+use crate::{gilstate, sandbox, Attached, Mode, Object, Raised, Sandbox, StartError, Worker};
 
 /// Called for a built-in module of ours when an interpreter first imports it.
 pub type ModuleInit = unsafe extern "C" fn() -> *mut ffi::PyObject;
@@ -102,6 +102,7 @@ fn initialise(config: &Config) -> Result<ThreadState, StartError> {
     let thread = unsafe { ThreadState::take_current() };
     thread
         .attach(|py| {
+            gilstate::find(py);
             sandbox::close_gaps(py);
             prime(py).map_err(|raised| raised.to_text())?;
             prepare(py, config)

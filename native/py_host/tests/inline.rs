@@ -6,7 +6,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use py_host::{Context, Mode};
+use py_host::{Attached, Context, Mode, Worker};
+use pyo3_ffi as ffi;
 use support::{close, in_every_mode, job, open, run, wait_until_running, SOON};
 
 /// On which thread the job ran, or `None` if it was handed back.
@@ -46,6 +47,38 @@ fn a_job_runs_on_its_submitters_thread_or_is_handed_back() {
         }
         close(&context);
         assert_eq!(where_it_runs(&context), None);
+    });
+}
+
+/// As C code does that calls back into Python.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it is what is tested")]
+fn c_code_finds_the_state_it_has_come_from() {
+    in_every_mode(|mode| {
+        if !is_possible(mode) {
+            return;
+        }
+        let context = open(mode, 10);
+        run(&context, "1").unwrap();
+        soon(&context).expect("an idle worker gives up its place");
+        let (send, found) = mpsc::channel();
+        let ensuring = job(move |py: Attached<'_>, _worker: &Worker| {
+            // SAFETY: attached, then detached like any C code that is about to call back.
+            let (ours, ensured) = unsafe {
+                let ours = ffi::PyThreadState_Get();
+                let ensured = py.detached(|| {
+                    let held = ffi::PyGILState_Ensure();
+                    let ensured = ffi::PyThreadState_Get();
+                    ffi::PyGILState_Release(held);
+                    ensured
+                });
+                (ours, ensured)
+            };
+            send.send(ours == ensured).unwrap();
+        });
+        assert!(context.run_inline(ensuring).is_ok());
+        assert!(found.recv_timeout(SOON).unwrap());
+        close(&context);
     });
 }
 
