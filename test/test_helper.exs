@@ -10,5 +10,7 @@ case Py.Runtime.Locator.locate() do
     raise error
 end
 
+Py.Case.Records.add_handler()
+
 # The tests tagged :long take minutes; `mix test --include long` runs them too.
 ExUnit.start(capture_log: true, exclude: [:long])

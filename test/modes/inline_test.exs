@@ -114,8 +114,7 @@ defmodule Py.Modes.InlineTest do
          do: @tag(skip: "needs contexts in which code can run inline")
 
   test "a function that breaks the promise is reported, and goes to a worker" do
-    id = Records.start()
-    on_exit(fn -> Records.stop(id) end)
+    Records.start()
     context = start_context(mode: :own_gil)
 
     :ok =

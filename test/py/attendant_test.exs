@@ -45,8 +45,7 @@ defmodule Py.AttendantTest do
   end
 
   test "runs what is cast, with its caller among the callers, and logs a crash" do
-    id = Records.start()
-    on_exit(fn -> Records.stop(id) end)
+    Records.start()
     parent = self()
     tell({:cast, self(), fn n -> send(parent, {:ran, n, Process.get(:"$callers")}) end, [1]})
     assert_receive {:ran, 1, [^parent]}, 5_000
@@ -55,8 +54,7 @@ defmodule Py.AttendantTest do
   end
 
   test "logs with the process it is about" do
-    id = Records.start()
-    on_exit(fn -> Records.stop(id) end)
+    Records.start()
     parent = self()
     tell({:log, self(), :warning, "attended", %{"logger" => "root", "line" => 7}})
     assert_receive {:logged, :warning, "attended", %{pid: ^parent, line: 7}}, 5_000

@@ -273,8 +273,7 @@ defmodule Py.EventLoopTest do
 
     @tag :capture_log
     test "that nobody waits for tell of their failure", %{context: context} do
-      id = Records.start()
-      on_exit(fn -> Records.stop(id) end)
+      Records.start()
       assert EventLoop.spawn_task(context, :__main__, :fail, []) == :ok
       assert Records.logged!(:error, "Py.cast of __main__.fail failed")
     end

@@ -8,14 +8,11 @@ defmodule Py.LoggerTest do
   doctest Py.Logger
 
   setup do
-    id = Records.start()
+    Records.start()
     # What is set in the main interpreter stays, whoever has set it.
     Py.Logger.configure(level: :warning)
 
-    on_exit(fn ->
-      Records.stop(id)
-      Py.Logger.configure(level: :warning)
-    end)
+    on_exit(fn -> Py.Logger.configure(level: :warning) end)
   end
 
   for %{name: mode, supported: true} <- Py.Mode.all() do
