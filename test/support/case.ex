@@ -48,12 +48,14 @@ defmodule Py.Case do
   Makes a context run Python code that ends only when `release/1` says so.
 
   It is a rendezvous without a clock: a shell opens a named pipe for writing, which succeeds once
-  Python has opened it for reading, and Python reads until the shell closes it.
+  Python has opened it for reading, and Python reads until the shell closes it. Code of the
+  caller's own opens and reads `pipe`; the options are those of `Py.eval/3`.
   """
-  def occupy(context) do
+  def occupy(context, code \\ "open(pipe).read()", opts \\ []) do
     pipe = Path.join(System.tmp_dir!(), "py-case-#{System.unique_integer([:positive])}")
     {"", 0} = System.cmd("mkfifo", [pipe])
-    task = Task.async(fn -> Py.eval("open(pipe).read()", %{pipe: pipe}, context: context) end)
+    opts = [context: context] ++ opts
+    task = Task.async(fn -> Py.eval(code, %{pipe: pipe}, opts) end)
 
     port =
       Port.open({:spawn_executable, "/bin/sh"}, [
@@ -71,7 +73,7 @@ defmodule Py.Case do
     {port, task}
   end
 
-  @doc "Ends what `occupy/1` began and gives its answer."
+  @doc "Ends what `occupy/3` began and gives its answer."
   def release({port, task}) do
     Port.close(port)
     Task.await(task, 20_000)
