@@ -167,6 +167,11 @@ defmodule Py do
   to them. It runs in the process whose call Python is executing; see the guide
   "Callbacks".
 
+  Its time is part of the time of that call. But as that process is busy with the function,
+  nothing ends it before it returns: a call whose time is over by then answers `:timeout`, later
+  than its `timeout:` says. Give what may take long, such as a `GenServer.call/3`, a time of its
+  own.
+
       iex> Py.register_function(:doc_add, fn a, b -> a + b end)
       :ok
       iex> Py.eval("import erlang\\nerlang.doc_add(1, 2) + erlang.call('doc_add', 3, 4)")

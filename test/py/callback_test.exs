@@ -235,6 +235,26 @@ defmodule Py.CallbackTest do
       assert Process.info(self(), :messages) == {:messages, []}
     end
 
+    test "ends after the call's time if it takes longer, and only then is the call over" do
+      context = start_context()
+      parent = self()
+
+      # Nothing tells the function that the time is over: it takes longer than that.
+      slow = fn ->
+        Process.sleep(50)
+        {:ok, %{running: running}} = Context.info(context)
+        send(parent, {:ended, self(), running}) && :unheard
+      end
+
+      :ok = Context.exec(context, "heard = []")
+      code = "heard.append(slow())"
+      timeout = {:error, %ContextError{reason: :timeout}}
+      assert Py.eval(code, %{slow: slow}, context: context, timeout: 20) == timeout
+      # It went on to its end, in this process, and its value went nowhere.
+      assert_received {:ended, ^parent, true}
+      assert Context.eval(context, "heard") == {:ok, []}
+    end
+
     test "in code that was stopped answers :interrupted" do
       context = start_context()
       parent = self()
