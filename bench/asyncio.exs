@@ -162,18 +162,26 @@ defmodule Bench.Asyncio do
   ## While nothing happens
 
   defp idle do
-    before = Bench.cpu_share(@idle_seconds)
-    contexts = for _ <- 1..@idle_contexts, do: start(mode: :worker)
-    tasks = for context <- contexts, do: create_idle(context)
-    share = Bench.cpu_share(@idle_seconds)
-    Enum.each(tasks, &Py.EventLoop.cancel/1)
-    Enum.each(contexts, &Py.Context.stop/1)
-    label = "#{@idle_contexts} contexts, each with a loop that waits"
+    open = fn ->
+      for _ <- 1..@idle_contexts do
+        context = start(mode: :worker)
+        {context, create_idle(context)}
+      end
+    end
 
-    Bench.table(["CPU over #{@idle_seconds} s", "% of a core"], [
-      ["before", Bench.number(before, 2)],
-      [label, Bench.number(share, 2)]
-    ])
+    close = fn waiting ->
+      for {context, task} <- waiting do
+        Py.EventLoop.cancel(task)
+        Py.Context.stop(context)
+      end
+    end
+
+    Bench.idle(
+      @idle_seconds,
+      "#{@idle_contexts} contexts, each with a loop that waits",
+      open,
+      close
+    )
   end
 
   defp create_idle(context), do: Py.EventLoop.create_task(context, "loops", "wait_for_ever", [])

@@ -82,17 +82,16 @@ defmodule Bench.Contexts do
   # Threads that wait for requests are to cost nothing. Each has had one, as no thread would have
   # been seen to go back to sleep otherwise.
   defp idle do
-    before = Bench.cpu_share(@idle_seconds)
-    contexts = for _ <- 1..@contexts, do: open(Bench.default_mode().name)
-    for context <- contexts, do: {:ok, 4.0} = Py.Context.call(context, :math, :sqrt, [16])
-    share = Bench.cpu_share(@idle_seconds)
-    Enum.each(contexts, &Py.Context.stop/1)
-    label = "#{@contexts} contexts of mode #{Bench.default_mode().name} that wait"
+    mode = Bench.default_mode().name
 
-    Bench.table(["CPU over #{@idle_seconds} s", "% of a core"], [
-      ["before", Bench.number(before, 2)],
-      [label, Bench.number(share, 2)]
-    ])
+    open = fn ->
+      contexts = for _ <- 1..@contexts, do: open(mode)
+      for context <- contexts, do: {:ok, 4.0} = Py.Context.call(context, :math, :sqrt, [16])
+      contexts
+    end
+
+    close = fn contexts -> Enum.each(contexts, &Py.Context.stop/1) end
+    Bench.idle(@idle_seconds, "#{@contexts} contexts of mode #{mode} that wait", open, close)
   end
 
   defp open(mode) do

@@ -53,20 +53,20 @@ twice() {
 again="== what has failed, for the second time"
 
 # shellcheck disable=SC2086
-exunit() { limited mix test ${mix_colour[@]+"${mix_colour[@]}"} ${EXUNIT:-} "$@"; }
+mix_test() { limited mix test ${mix_colour[@]+"${mix_colour[@]}"} ${EXUNIT:-} "$@"; }
 
 # The other crates are NIFs: outside the BEAM there is nothing to link them to.
-host() { (cd native && limited cargo test -p py_host "$@"); }
+cargo_test() { (cd native && limited cargo test -p py_host "$@"); }
 
-python() {
+python_test() {
   local venv
   venv=$(scripts/tools.sh "$PY_EXECUTABLE" "$PY_TAG" test) || return
   (cd python && limited "$venv/bin/python" -m pytest ${pytest_colour[@]+"${pytest_colour[@]}"} "$@")
 }
 
-suite exunit twice 2 exunit --failed
-suite cargo twice 101 host --no-fail-fast
-suite pytest twice 1 python --last-failed
+suite exunit twice 2 mix_test --failed
+suite cargo twice 101 cargo_test --no-fail-fast
+suite pytest twice 1 python_test --last-failed
 
 # closing SUITE PATTERN COMMAND...: what the command makes of the lines that match.
 closing() {

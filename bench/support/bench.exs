@@ -162,8 +162,20 @@ defmodule Bench do
 
   ## Processor time
 
-  @doc "How much of a core this OS process takes over so many seconds from now on, in per cent."
-  def cpu_share(seconds) do
+  @doc "Prints what this OS process takes of a core while what `open` makes waits, and before that."
+  def idle(seconds, label, open, close) do
+    before = cpu_share(seconds)
+    made = open.()
+    share = cpu_share(seconds)
+    close.(made)
+
+    table(["CPU over #{seconds} s", "% of a core"], [
+      ["before", number(before, 2)],
+      [label, number(share, 2)]
+    ])
+  end
+
+  defp cpu_share(seconds) do
     # What the work before has left to do is not what is meant.
     Process.sleep(1_000)
     start = processor_time()

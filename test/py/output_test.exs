@@ -7,10 +7,6 @@ defmodule Py.OutputTest do
   alias Py.Case.Records
   alias Py.Context
 
-  defp logged do
-    Records.start()
-  end
-
   describe "print" do
     test "reaches the group leader of the caller, as a test sees it" do
       assert capture_io(fn -> Py.eval("print('hello', 'there')") end) == "hello there\n"
@@ -82,7 +78,7 @@ defmodule Py.OutputTest do
 
   describe "logging" do
     test "reaches Logger with level, module, function, file and line" do
-      logged()
+      Records.start()
 
       :ok =
         Py.exec("""
@@ -97,7 +93,7 @@ defmodule Py.OutputTest do
     end
 
     test "keeps its place in what is printed, even to a slow device" do
-      logged()
+      Records.start()
       device = spawn_link(__MODULE__, :slow_device, [self()])
 
       code = """
@@ -153,14 +149,14 @@ defmodule Py.OutputTest do
     end
 
     test "has the metadata of the process that called" do
-      logged()
+      Records.start()
       Logger.metadata(request_id: "r2")
       :ok = Py.exec("import logging\nlogging.getLogger().error('failed')")
       assert_receive {:logged, :error, "failed", %{request_id: "r2"}}, 5_000
     end
 
     test "has the traceback of an exception" do
-      logged()
+      Records.start()
 
       code =
         "import logging\ntry:\n    1 / 0\nexcept ArithmeticError:\n    logging.exception('sum')"
@@ -170,7 +166,7 @@ defmodule Py.OutputTest do
     end
 
     test "has the levels of Logger" do
-      logged()
+      Records.start()
 
       for {name, level} <- [
             critical: :critical,

@@ -44,20 +44,20 @@ extern "C" {
 
 /// Makes a state the calling thread's own for as long as the guard lives. `None` where the key was
 /// not found, or the thread has another one.
-pub(crate) fn lend(state: *mut ffi::PyThreadState) -> Option<Lent> {
+pub(crate) fn bind(state: *mut ffi::PyThreadState) -> Option<Bound> {
     let key = *KEY.get()?;
     // SAFETY: Python's key, which it never gives back, as it is never finalised.
     unsafe {
         let free = pthread_getspecific(key).is_null();
-        (free && pthread_setspecific(key, state.cast()) == 0).then_some(Lent(key))
+        (free && pthread_setspecific(key, state.cast()) == 0).then_some(Bound(key))
     }
 }
 
-pub(crate) struct Lent(pthread_key_t);
+pub(crate) struct Bound(pthread_key_t);
 
-impl Drop for Lent {
+impl Drop for Bound {
     fn drop(&mut self) {
-        // SAFETY: as in `lend`.
+        // SAFETY: as in `bind`.
         unsafe { pthread_setspecific(self.0, ptr::null()) };
     }
 }

@@ -103,7 +103,7 @@ impl Context {
         // SAFETY: both live until `Offer` has locked the seat, which we hold.
         let (interpreter, worker) =
             unsafe { (seated.interpreter.as_ref(), seated.worker.as_ref()) };
-        let Some(_lent) = gilstate::lend(interpreter.thread()) else { return Err(job) };
+        let Some(_bound) = gilstate::bind(interpreter.thread()) else { return Err(job) };
         worker.inline.set(true);
         self.seat.job.store(job.id(), Ordering::Relaxed);
         watch();

@@ -59,11 +59,9 @@ pub(crate) fn close_gaps(py: Attached<'_>) {
     close(py, &GAPS);
     if Mode::OwnGil.row().is_supported() {
         close(py, &GAPS_OF_SEVERAL_GILS);
-        let mut gap = CURRENT_FRAMES;
         if frames::find_thread_ids() {
-            gap.instead = frames::current_frames;
+            close(py, &[CURRENT_FRAMES]);
         }
-        close(py, &[gap]);
     }
 }
 
@@ -137,26 +135,31 @@ const GAPS: [Gap; 7] = [
     gap!(c"_signal", c"signal", c"signal.signal", PyExc_ValueError, signals),
 ];
 
-/// What relies on one GIL. `tracemalloc` notes things down for the whole process: threads then write
-/// to the same memory, and to memory that another one has just given back. The two functions of
-/// `sys` go through the threads of all interpreters (see `frames`), so one of them is given another body.
-const GAPS_OF_SEVERAL_GILS: [Gap; 2] = [
+/// What relies on one GIL. `tracemalloc` notes things down for the whole process: threads then
+/// write to the same memory, and to memory that another one has just given back. The functions of
+/// `sys` go through the threads of all interpreters.
+const GAPS_OF_SEVERAL_GILS: [Gap; 3] = [
     gap!(c"_tracemalloc", c"start", c"tracemalloc.start", PyExc_RuntimeError, tracing),
     gap!(c"sys", c"_current_exceptions", c"sys._current_exceptions", PyExc_RuntimeError, threads),
+    gap!(c"sys", c"_current_frames", c"sys._current_frames", PyExc_RuntimeError, threads),
 ];
 
+/// Debuggers need this one, so it is replaced by one that can be had.
 const CURRENT_FRAMES: Gap =
-    gap!(c"sys", c"_current_frames", c"sys._current_frames", PyExc_RuntimeError, threads);
+    Gap { module: c"sys", name: c"_current_frames", instead: frames::current_frames };
 
 fn replace(function: &Object<'_>, instead: Function) {
+    // SAFETY: a live object has a type.
+    if unsafe { ffi::PyCFunction_Check(function.as_ptr()) } == 0 {
+        return;
+    }
+    // Our function may take the place of one with any number of parameters: the caller passes them
+    // in a way that one which has none need not know of, in every calling convention that CPython
+    // is built for.
+    //
     // SAFETY: the type says what the object is made of. Its method table is static data that
-    // CPython does not change, and no other thread runs Python yet. Our function may take the
-    // place of one with any number of parameters: the caller passes them in a way that one which
-    // has none need not know of, in every calling convention that CPython is built for.
+    // CPython does not change, and no other thread runs Python yet.
     unsafe {
-        if ffi::PyCFunction_Check(function.as_ptr()) == 0 {
-            return;
-        }
         let method = (*function.as_ptr().cast::<ffi::PyCFunctionObject>()).m_ml;
         (*method).ml_meth.PyCFunction = std::mem::transmute::<Function, ffi::PyCFunction>(instead);
     }

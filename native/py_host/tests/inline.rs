@@ -2,9 +2,9 @@
 
 mod support;
 
-use std::sync::mpsc;
+use std::sync::{mpsc, Arc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use py_host::{Attached, Context, Mode, Worker};
 use pyo3_ffi as ffi;
@@ -25,10 +25,23 @@ fn soon(context: &Context) -> Option<thread::ThreadId> {
     let deadline = Instant::now() + SOON;
     loop {
         match where_it_runs(context) {
-            None if Instant::now() < deadline => thread::sleep(Duration::from_millis(1)),
+            None if Instant::now() < deadline => thread::yield_now(),
             found => return found,
         }
     }
+}
+
+/// A context whose worker gives up its place, in each mode where it may.
+fn where_possible(test: impl Fn(&Arc<Context>)) {
+    in_every_mode(|mode| {
+        if is_possible(mode) {
+            let context = open(mode, 10);
+            run(&context, "1").unwrap();
+            soon(&context).expect("an idle worker gives up its place");
+            test(&context);
+            close(&context);
+        }
+    });
 }
 
 fn is_possible(mode: Mode) -> bool {
@@ -54,13 +67,7 @@ fn a_job_runs_on_its_submitters_thread_or_is_handed_back() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "it is what is tested")]
 fn c_code_finds_the_state_it_has_come_from() {
-    in_every_mode(|mode| {
-        if !is_possible(mode) {
-            return;
-        }
-        let context = open(mode, 10);
-        run(&context, "1").unwrap();
-        soon(&context).expect("an idle worker gives up its place");
+    where_possible(|context| {
         let (send, found) = mpsc::channel();
         let ensuring = job(move |py: Attached<'_>, _worker: &Worker| {
             // SAFETY: attached, then detached like any C code that is about to call back.
@@ -78,7 +85,6 @@ fn c_code_finds_the_state_it_has_come_from() {
         });
         assert!(context.run_inline(ensuring).is_ok());
         assert!(found.recv_timeout(SOON).unwrap());
-        close(&context);
     });
 }
 
@@ -96,15 +102,9 @@ fn a_busy_context_hands_it_back() {
 
 #[test]
 fn one_that_waits_is_told_not_to_and_one_that_never_ends_is_interrupted() {
-    in_every_mode(|mode| {
-        if !is_possible(mode) {
-            return;
-        }
-        let context = open(mode, 10);
-        run(&context, "1").unwrap();
-        soon(&context).expect("an idle worker gives up its place");
+    where_possible(|context| {
         let (send, waited) = mpsc::channel();
-        let nested = std::sync::Arc::new(py_host::Nested::new());
+        let nested = Arc::new(py_host::Nested::new());
         let waiting = job(move |py, worker| {
             let _ = send.send(worker.wait(py, &nested, None, || false).is_ok());
         });
@@ -118,7 +118,6 @@ fn one_that_waits_is_told_not_to_and_one_that_never_ends_is_interrupted() {
         });
         assert!(context.run_inline(endless).is_ok());
         assert!(stopped.recv_timeout(SOON).unwrap());
-        assert_eq!(run(&context, "2"), Ok("2".into()));
-        close(&context);
+        assert_eq!(run(context, "2"), Ok("2".into()));
     });
 }
