@@ -4,10 +4,13 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import ast
     from types import CodeType
     from typing import Optional
 
     Pair = tuple[Optional[CodeType], Optional[CodeType]]
+
+_PARSES = 10
 
 
 def compile_exec(source: str) -> CodeType:
@@ -24,18 +27,32 @@ def compile_eval(source: str) -> Pair:
     try:
         return None, compile(source.lstrip(), "<eval>", "eval", dont_inherit=True)
     except SyntaxError:
-        return _split(source)
+        return compile_split(parse(source, "<eval>"), "<eval>")
 
 
-def _split(source: str) -> Pair:
+def parse(source: str, file: str) -> ast.Module:
+    """Return the syntax tree of source code."""
     # Imported here: most code is a single expression, and `ast` takes a millisecond to load.
     import ast
 
-    module = ast.parse(source, "<eval>")
+    for _ in range(1, _PARSES):
+        try:
+            return ast.parse(source, file)
+        except SystemError:
+            # Until 3.11.8 and 3.12.2, threads that parse at the same time count the depths of
+            # their trees together, and CPython takes the sum for an error of its own.
+            continue
+    return ast.parse(source, file)
+
+
+def compile_split(module: ast.Module, file: str) -> Pair:
+    """Compile a syntax tree to what ``compile_eval`` returns; the tree loses its last part."""
+    import ast
+
+    last = None
     final = module.body[-1] if module.body else None
-    if not isinstance(final, ast.Expr):
-        return compile(module, "<eval>", "exec", dont_inherit=True), None
-    last = ast.Expression(final.value)
-    del module.body[-1]
-    body = compile(module, "<eval>", "exec", dont_inherit=True) if module.body else None
-    return body, compile(last, "<eval>", "eval", dont_inherit=True)
+    if isinstance(final, ast.Expr):
+        last = compile(ast.Expression(final.value), file, "eval", dont_inherit=True)
+        del module.body[-1]
+    body = compile(module, file, "exec", dont_inherit=True) if module.body else None
+    return body, last

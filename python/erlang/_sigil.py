@@ -13,10 +13,9 @@ from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
-    from typing import Any, Optional
+    from typing import Any
 
-    Pair = tuple[Optional[CodeType], Optional[CodeType]]
+    from erlang._code import Pair
 
 # What the compiler makes of a name that belongs to no function. Comprehensions keep theirs out of
 # these instructions, which the symbol tables of Python 3.12 do not.
@@ -33,7 +32,7 @@ def report(source: str, file: str, line: int) -> str:
     are the code's own and left out.
     """
     try:
-        reads, assigns = _names(_parse(source, file, line), file)
+        reads, assigns = _names(ast.parse(_padded(source, line), file), file)
     except SyntaxError as error:
         return f"error {error.lineno or line} {_complaint(error)}"
     except (ValueError, RecursionError, MemoryError) as error:
@@ -72,26 +71,23 @@ def run(
 
 @lru_cache(maxsize=512)
 def _compiled(source: str, file: str, line: int) -> Pair:
-    module = _parse(source, file, line)
+    # Imported here, as the script has no package.
+    from erlang import _code
+
+    module = _code.parse(_padded(source, line), file)
     for node in ast.walk(module):
         if isinstance(node, (ast.expr, ast.stmt)):
             # Columns are not those of the Elixir file, where there is more on a line; tracebacks
             # would point at the wrong words.
             node.col_offset = node.end_col_offset = -1
-    final = module.body[-1] if module.body else None
-    last = None
-    if isinstance(final, ast.Expr):
-        last = compile(ast.Expression(final.value), file, "eval", dont_inherit=True)
-        del module.body[-1]
-    body = compile(module, file, "exec", dont_inherit=True) if module.body else None
-    return body, last
+    return _code.compile_split(module, file)
 
 
-def _parse(source: str, file: str, line: int) -> ast.Module:
+def _padded(source: str, line: int) -> str:
     if "\n" not in source:
         source = source.strip()
     # Empty lines before it give every line the number that it has in the Elixir file.
-    return ast.parse("\n" * (line - 1) + source, file)
+    return "\n" * (line - 1) + source
 
 
 def _names(module: ast.Module, file: str) -> tuple[set[str], set[str]]:

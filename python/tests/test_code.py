@@ -2,6 +2,9 @@
 
 import __future__
 
+import gc
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -52,3 +55,24 @@ def test_our_own_future_imports_do_not_leak_into_user_code() -> None:
     for code in _code.compile_eval("x = 1\nx"):
         assert code is not None
         assert not code.co_flags & flag
+
+
+def test_threads_compile_at_the_same_time() -> None:
+    # Threads take turns in the middle of a tree, as the garbage that it makes is looked at there.
+    source = "values = [[1, {2: [3, (4, 5)]}] * 2 for _ in range(3)]\nlen(values)"
+    threshold, interval = gc.get_threshold(), sys.getswitchinterval()
+
+    def callback(_phase: str, _info: object) -> None:
+        sum(range(50))
+
+    gc.callbacks.append(callback)
+    gc.set_threshold(5)
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            results = list(threads.map(evaluate, [source] * 400))
+    finally:
+        sys.setswitchinterval(interval)
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(callback)
+    assert results == [3] * 400

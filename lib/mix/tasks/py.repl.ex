@@ -142,9 +142,18 @@ defmodule Mix.Tasks.Py.Repl do
     name = name || "py_repl_#{System.pid()}@#{own_host(host, kind)}"
 
     with false <- Node.alive?(),
+         :ok = start_port_mapper(),
          {:error, reason} <- Node.start(String.to_atom(name), kind) do
       Mix.raise("This node cannot be named #{name}: #{inspect(reason)}. Does epmd run?")
     end
+  end
+
+  # As `erl -name` does, which `Node.start/2` does not. One that runs already stays the only one.
+  defp start_port_mapper do
+    if epmd = System.find_executable("epmd"),
+      do: System.cmd(epmd, ["-daemon"], stderr_to_stdout: true)
+
+    :ok
   end
 
   defp with_host([_name, _host] = parts, _node), do: parts
