@@ -134,13 +134,15 @@ defmodule Bench.Asyncio do
         %{p50: p50, p99: p99} = Bench.calls(1, @milliseconds, one)
         call = Bench.calls(1, @milliseconds, &Py.call!("loops", function, [&1], context: context))
         per_second = 1_000 / (Bench.median(50, many) / 1.0e9)
+        alone = Py.call!("loops", "gathered", [function, 1_000, 50], in_(context))
 
         [
           title,
           Bench.number(p50, 1),
           Bench.number(p99, 1),
           Bench.number(call.p50, 1),
-          Bench.number(per_second)
+          Bench.number(per_second),
+          Bench.number(alone)
         ]
       end
 
@@ -149,7 +151,8 @@ defmodule Bench.Asyncio do
       "task, p50 us",
       "p99 us",
       "Py.call, p50 us",
-      "1,000 in flight: tasks/s"
+      "1,000 in flight: tasks/s",
+      "by asyncio.gather: /s"
     ]
 
     Bench.table(head, rows)

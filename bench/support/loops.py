@@ -99,6 +99,18 @@ def rate(name, what, count):
     return count / (perf_counter() - start)
 
 
+def gathered(function, count, times):
+    """Coroutines a second that asyncio runs by itself, so many at a time."""
+
+    async def main():
+        for _ in range(times):
+            await asyncio.gather(*map(globals()[function], range(count)))
+
+    start = perf_counter()
+    run("stdlib", main())
+    return count * times / (perf_counter() - start)
+
+
 async def value(number):
     return number
 
