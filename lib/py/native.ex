@@ -20,7 +20,7 @@ defmodule Py.Native do
           :call
           | :timed_call
           | :inline
-          | {:spawn | :timed_spawn, leader :: pid}
+          | {:spawn | :timed_spawn | :keep | :timed_keep, leader :: pid}
           | {:task, leader :: pid, info :: term, timeout}
           | {:cast, leader :: pid, info :: term}
   @type ticket :: reference
@@ -168,7 +168,8 @@ defmodule Py.Native do
   ticket any more. `{:unopened, index}` asks to open that slot and to submit again; `:remote`
   says that the context lives on another node; `:ok` is all that a cast answers. The ticket of a
   task is what its message `{:async_result, ticket, {:ok, value}}` has, and is held for it. With a
-  kind that is timed, the answer that a worker gives comes as `{:timed, times, answer}`.
+  kind that is timed, the answer that a worker gives comes as `{:timed, times, answer}`. With
+  `:keep`, no message comes before `request_fetch/1` has said so.
 
   With kind `:inline` an idle context's worker gives up its place to the calling scheduler for
   this one request. `{:slow, microseconds, others, answer}` says that it took too long for that,
@@ -185,6 +186,14 @@ defmodule Py.Native do
           | :ok
   def request_submit(_target, _op, _scope, _tag, _format, _kind),
     do: :erlang.nif_error(@not_started)
+
+  @doc """
+  The answer that is kept for this process, if it is there now or within microseconds.
+
+  Otherwise `:wait`: it comes as a message, like that of any other request.
+  """
+  @spec request_fetch(ticket) :: answer | {:timed, times, answer} | :wait
+  def request_fetch(_ticket), do: :erlang.nif_error(@not_started)
 
   @doc """
   Stops a request that nobody waits for any more.

@@ -1,6 +1,6 @@
 defmodule Py.ReplyTest do
-  # The races of `native/py_nif/src/reply.rs`: an answer in the slot, by message, cancelled, or
-  # just too late to be cancelled. Python works for about as long as a submitter waits, so that
+  # The races of `native/py_nif/src/reply.rs`: an answer in the slot, by message, kept until it is
+  # fetched, cancelled, or just too late to be cancelled. Python works for about as long as a submitter waits, so that
   # each happens many times over.
   use Py.Case, async: true
 
@@ -35,6 +35,34 @@ defmodule Py.ReplyTest do
     assert seen_in_rounds(context, [:cancelled, :replied], fn number ->
              for call <- 1..@calls,
                  do: cancel(context, number * @calls + call, rem(call, 9) * 1_000)
+           end)
+
+    assert Py.Context.eval(context, "1 + 1") == {:ok, 2}
+  end
+
+  test "an answer that is kept is fetched, or comes as a message from then on", %{
+    context: context
+  } do
+    assert seen_in_rounds(context, [:slot, :message], fn number ->
+             for call <- 1..@calls do
+               value = number * @calls + call
+               {way, ^value} = fetch(context, value, rem(call, 9) * 1_000)
+               way
+             end
+           end)
+  end
+
+  test "an answer that is kept goes with its request, and leaves no message", %{
+    context: context
+  } do
+    assert seen_in_rounds(context, [:cancelled], fn number ->
+             for call <- 1..@calls do
+               ticket = keep(context, number * @calls + call, rem(call, 9) * 1_000, make_ref())
+               linger(call)
+               :cancelled = Native.request_cancel(ticket)
+               :wait = Native.request_fetch(ticket)
+               :cancelled
+             end
            end)
 
     assert Py.Context.eval(context, "1 + 1") == {:ok, 2}
@@ -82,14 +110,32 @@ defmodule Py.ReplyTest do
   defp cancel(context, value, nanoseconds) do
     tag = make_ref()
     {:wait, ticket} = submit(context, value, nanoseconds, tag, {:spawn, Process.group_leader()})
-    # Something between nothing and the time the answer takes, without a clock.
-    Enum.sum(1..(1 + rem(value * 7_919, 2_000)))
+    linger(value)
 
     case Native.request_cancel(ticket) do
       :replied -> receive(do: ({^tag, {:ok, ^value}} -> :replied))
       :cancelled -> :cancelled
     end
   end
+
+  defp fetch(context, value, nanoseconds) do
+    tag = make_ref()
+    ticket = keep(context, value, nanoseconds, tag)
+    linger(value)
+
+    case Native.request_fetch(ticket) do
+      {:ok, answer} -> {:slot, answer}
+      :wait -> {:message, receive_answer(tag, ticket)}
+    end
+  end
+
+  defp keep(context, value, nanoseconds, tag) do
+    {:wait, ticket} = submit(context, value, nanoseconds, tag, {:keep, Process.group_leader()})
+    ticket
+  end
+
+  # Something between nothing and the time the answer takes, without a clock.
+  defp linger(number), do: Enum.sum(1..(1 + rem(number * 7_919, 2_000)))
 
   defp submit(context, value, nanoseconds, tag, kind) do
     op = {:call, :__main__, :busy, [value, nanoseconds], []}

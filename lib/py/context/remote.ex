@@ -19,7 +19,7 @@ defmodule Py.Context.Remote do
     GenServer.cast(context, {:cast, op, Cast.info(format, false)})
   end
 
-  def run(context, op, format, {:spawn, tag, _timeout}) do
+  def run(context, op, format, {kind, tag, _timeout}) when kind in [:spawn, :keep] do
     parent = self()
     message = {:request, op, format, :infinity, Process.group_leader()}
     {:spawned, spawn(fn -> spawned(parent, tag, context, message) end)}

@@ -21,7 +21,8 @@ defmodule Py.Request.Spawned do
   def start(op, options, format) do
     tag = make_ref()
     if Telemetry.calls?(), do: Process.put({@started, tag}, Telemetry.started(op))
-    Process.put({@spawned, tag}, {submit(op, options, format, tag), op, options, format})
+    state = Route.run(op, options, format, {:keep, tag, options.timeout})
+    Process.put({@spawned, tag}, {state, op, options, format})
     tag
   end
 
@@ -110,7 +111,20 @@ defmodule Py.Request.Spawned do
     end
   end
 
-  defp fetch({:spawned, ticket}, tag, op, %{timeout: timeout} = options, format) do
+  defp fetch({:spawned, ticket}, tag, op, options, format) do
+    case kept(ticket) do
+      :wait -> wait(ticket, tag, op, options, format)
+      answer -> settle(answer, op, options, format)
+    end
+  end
+
+  defp fetch(result, _tag, _op, options, _format), do: Request.decode(result, options)
+
+  # From another node, answers come as messages only.
+  defp kept(ticket) when is_reference(ticket), do: Native.request_fetch(ticket)
+  defp kept(_waiter), do: :wait
+
+  defp wait(ticket, tag, op, %{timeout: timeout} = options, format) do
     deadline = Deadline.new(timeout)
 
     receive do
@@ -119,8 +133,6 @@ defmodule Py.Request.Spawned do
       timeout -> expire(ticket, tag, op, options, format)
     end
   end
-
-  defp fetch(result, _tag, _op, options, _format), do: Request.decode(result, options)
 
   defp expire(ticket, tag, op, options, format) do
     case Waiting.stop(ticket, tag) do

@@ -7,8 +7,10 @@ defmodule Py.Request.Waiting do
   #   * `timeout` - in this call, so many milliseconds
   #   * `{:timed, timeout}` - likewise, and `Py.Telemetry` is told how long it took
   #   * `{:inline, timeout}` - likewise, but on this scheduler if the context is idle
-  #   * `{:spawn, tag, timeout}` - by `Py.Request.Spawned`, later; here only a ticket comes back,
-  #     in that time
+  #   * `{:spawn, tag, timeout}` - by the caller's own loop; here only a ticket comes back, in that
+  #     time
+  #   * `{:keep, tag, timeout}` - likewise, but the native side keeps the answer until
+  #     `Py.Request.Spawned` fetches it
   #   * `{:task, info, timeout}` - by whoever gets the message; see `Py.EventLoop.Tasks`
   #   * `{:cast, routed?}` - by nobody; `Py.Attendant` hears of a failure
 
@@ -21,7 +23,7 @@ defmodule Py.Request.Waiting do
   @type how ::
           timeout
           | {:timed | :inline, timeout}
-          | {:spawn, Native.tag(), timeout}
+          | {:spawn | :keep, Native.tag(), timeout}
           | {:task, info :: map, timeout}
           | {:cast, routed? :: boolean}
   @type outcome ::
@@ -42,10 +44,10 @@ defmodule Py.Request.Waiting do
   """
   @spec submit(Native.target(), Native.op(), Native.scope(), Native.format(), how) ::
           outcome | {:unopened, non_neg_integer} | :gone
-  def submit(target, op, scope, format, {:spawn, tag, _timeout} = how) do
+  def submit(target, op, scope, format, {kind, tag, _timeout} = how)
+      when kind in [:spawn, :keep] do
     op = Walk.ahead(op)
-    spawn = if Telemetry.calls?(), do: :timed_spawn, else: :spawn
-    kind = {spawn, Process.group_leader()}
+    kind = {if(Telemetry.calls?(), do: timed(kind), else: kind), Process.group_leader()}
 
     case Native.request_submit(target, op, scope, tag, format, kind) do
       {:wait, ticket} -> {:spawned, ticket}
@@ -93,6 +95,9 @@ defmodule Py.Request.Waiting do
   def submit(target, op, scope, format, timeout),
     do: submit(target, op, scope, format, timeout, :call)
 
+  defp timed(:spawn), do: :timed_spawn
+  defp timed(:keep), do: :timed_keep
+
   defp submit(target, op, scope, format, timeout, kind) do
     # Made in the function that receives, so that the emulator skips all older messages.
     tag = make_ref()
@@ -122,7 +127,7 @@ defmodule Py.Request.Waiting do
   @doc "How long whoever submits an operation in that way waits, at most."
   @spec limit(how) :: timeout
   def limit({kind, timeout}) when kind in [:timed, :inline], do: timeout
-  def limit({:spawn, _tag, timeout}), do: timeout
+  def limit({kind, _tag, timeout}) when kind in [:spawn, :keep], do: timeout
   def limit({:task, _info, timeout}), do: timeout
   def limit({:cast, _routed?}), do: :infinity
   def limit(timeout), do: timeout
@@ -130,7 +135,10 @@ defmodule Py.Request.Waiting do
   @doc "The same way, with that limit."
   @spec within(how, timeout) :: how
   def within({kind, _timeout}, timeout) when kind in [:timed, :inline], do: {kind, timeout}
-  def within({:spawn, tag, _timeout}, timeout), do: {:spawn, tag, timeout}
+
+  def within({kind, tag, _timeout}, timeout) when kind in [:spawn, :keep],
+    do: {kind, tag, timeout}
+
   def within({:task, info, _timeout}, timeout), do: {:task, info, timeout}
   def within({:cast, _routed?} = how, _timeout), do: how
   def within(_timeout, timeout), do: timeout

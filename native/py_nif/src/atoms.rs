@@ -27,6 +27,8 @@ rustler::atoms! {
     timed,
     timed_call,
     timed_spawn,
+    keep,
+    timed_keep,
     cast_failed,
     task_ended,
     async_result,

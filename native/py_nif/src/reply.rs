@@ -1,7 +1,7 @@
 //! The way out: one ticket per request, and exactly one answer to it.
 //!
 //! A ticket is a single atomic word. Its low bits say how far the request is, and one more bit
-//! says that nobody waits at the slot any longer, so that the answer has to go by message:
+//! says that nobody looks into the slot any more, so that the answer has to go by message:
 //!
 //! ```text
 //!              start                finish
@@ -10,9 +10,10 @@
 //!      └───── cancel ────────┴─────────────► CANCELLED      (nobody will hear of it)
 //! ```
 //!
-//! Whoever moves the ticket to its last state owns the answer. The submitter, which waits at the
-//! slot for a few microseconds, sets `BY_MESSAGE` when it leaves; the word it finds there tells
-//! whether the answer was in the slot already, in which case it takes it and no message is sent.
+//! Whoever moves the ticket to its last state owns the answer. The submitter, or the caller that
+//! awaits a spawned call later on, waits at the slot for a few microseconds and sets `BY_MESSAGE`
+//! when it leaves; the word it finds there tells whether the answer was in the slot already, in
+//! which case it takes it and no message is sent.
 //! The worker sets `BY_MESSAGE` itself when it has something to say before the answer, since
 //! messages must stay in order.
 
@@ -93,7 +94,7 @@ pub struct Answer {
 }
 
 // SAFETY: the slot is written by the worker before it moves the ticket to REPLIED, and read after
-// that by the one submitter whose `leave` found it there.
+// that by the one caller whose `leave` found it there.
 unsafe impl Sync for Ticket {}
 // SAFETY: a pid is a plain value, and all other parts may move between threads.
 unsafe impl Send for Ticket {}
@@ -189,13 +190,13 @@ impl Ticket {
         self.state.load(Ordering::Acquire) & PHASE == REPLIED
     }
 
-    /// The submitter stops waiting at the slot. The answer, if it is there.
+    /// Nobody looks into the slot after this. The answer, if it is there.
     pub fn leave<'a>(&self, env: Env<'a>) -> Option<Term<'a>> {
         if self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel) != REPLIED {
             return None;
         }
         // SAFETY: REPLIED without BY_MESSAGE means that the worker has filled the slot and is
-        // done with it, and only the submitter comes here, once.
+        // done with it; and whoever found that word has changed it, so comes here alone.
         let reply = unsafe { (*self.slot.get()).take() }?;
         Some(reply.encode(env))
     }
@@ -263,7 +264,7 @@ impl Ticket {
             (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED).then_some(REPLIED)
         });
         if placed.is_err() {
-            // SAFETY: the submitter left before we were done, so the slot is still ours.
+            // SAFETY: the slot was left before we were done, so it is still ours.
             let reply = unsafe { (*slot).take() };
             self.post(reply.expect("put there above"));
         }

@@ -53,7 +53,7 @@ fn request_submit<'a>(
     let mut store = TermStore::new();
     let (op, tag) = (store.keep(op), store.keep(tag));
     let inline = kind.as_c_arg() == atoms::inline().as_c_arg();
-    let (kind, is_timed) = parse_kind(kind, &mut store)?;
+    let (kind, is_timed, is_kept) = parse_kind(kind, &mut store)?;
     let is_cast = matches!(kind, Kind::Cast { .. });
     // Only a caller that waits can be in the middle of a callback.
     let nested = nested.filter(|_| matches!(kind, Kind::Call));
@@ -67,7 +67,7 @@ fn request_submit<'a>(
     let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
     let erlang = format == Format::Erlang;
     let slot = waits || inline;
-    let ticket = Ticket::new(Arc::clone(&entry), address, erlang, !slot);
+    let ticket = Ticket::new(Arc::clone(&entry), address, erlang, !(slot || is_kept));
     let task = ticket.address.is_task().then(|| ticket.reference(env));
     let request = Request::new(Arc::clone(&ticket), scope, format);
     let mut job: BoxedJob = Box::new(request);
@@ -109,12 +109,25 @@ fn submit(
     }
 }
 
+/// The answer that is kept for the caller, if it is there within microseconds; otherwise `wait`,
+/// and it comes as a message.
+#[rustler::nif]
+fn request_fetch<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>) -> Term<'a> {
+    let ticket = &ticket.0;
+    let context = &ticket.entry.context;
+    if context.is_hot() && context.waiting() <= SHORT_QUEUE {
+        wait_at_slot(ticket);
+    }
+    ticket.leave(env).unwrap_or_else(|| atoms::wait().encode(env))
+}
+
 /// `cancelled`, or `replied` if the answer is in the mailbox or about to be.
 #[rustler::nif]
-fn request_cancel(ticket: ResourceArc<TicketRef>) -> Atom {
+fn request_cancel(env: Env<'_>, ticket: ResourceArc<TicketRef>) -> Atom {
     match ticket.0.cancel() {
-        Cancelled::Now => atoms::cancelled(),
-        Cancelled::Replied => atoms::replied(),
+        Cancelled::Replied if ticket.0.leave(env).is_none() => atoms::replied(),
+        // One that was kept in the slot has gone with this.
+        _ => atoms::cancelled(),
     }
 }
 
@@ -208,30 +221,28 @@ fn load(entry: &Entry) -> (bool, usize) {
     (entry.context.busy() >= LONG, entry.context.waiting())
 }
 
-/// `call`, `inline`, `{spawn, Leader}`, `{cast, Leader, Info}` or `{task, Leader, Info, Timeout}`;
-/// with `timed_call` and `timed_spawn`, the answer is to say how long all took.
-fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<(Kind, bool)> {
+/// `call`, `inline`, `{spawn, Leader}`, `{keep, Leader}`, `{cast, Leader, Info}` or
+/// `{task, Leader, Info, Timeout}`, and whether the answer is to say how long all took
+/// (`timed_call`, `timed_spawn`, `timed_keep`) and to be kept until it is fetched.
+fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<(Kind, bool, bool)> {
     let is = |term: Term<'_>, atom: Atom| term.as_c_arg() == atom.as_c_arg();
     if kind.is_atom() {
-        return Ok((Kind::Call, is(kind, atoms::timed_call())));
+        return Ok((Kind::Call, is(kind, atoms::timed_call()), false));
     }
     let parts = Tuple::of(kind).ok_or(rustler::Error::BadArg)?;
-    match parts.len() {
-        2 => {
-            let kind = Kind::Spawn { leader: store.keep(parts.at(1)) };
-            Ok((kind, is(parts.at(0), atoms::timed_spawn())))
-        }
-        3 => {
-            let (leader, info) = (store.keep(parts.at(1)), store.keep(parts.at(2)));
-            Ok((Kind::Cast { leader, info }, false))
-        }
+    let kind = match parts.len() {
+        2 => Kind::Spawn { leader: store.keep(parts.at(1)) },
+        3 => Kind::Cast { leader: store.keep(parts.at(1)), info: store.keep(parts.at(2)) },
         4 => {
             let (leader, info) = (store.keep(parts.at(1)), store.keep(parts.at(2)));
             let timeout = parts.at(3).decode().ok().map(Duration::from_millis);
-            Ok((Kind::Task { leader, info, timeout }, false))
+            Kind::Task { leader, info, timeout }
         }
-        _ => Err(rustler::Error::BadArg),
-    }
+        _ => return Err(rustler::Error::BadArg),
+    };
+    let name = parts.at(0);
+    let is_timed = is(name, atoms::timed_spawn()) || is(name, atoms::timed_keep());
+    Ok((kind, is_timed, is(name, atoms::keep()) || is(name, atoms::timed_keep())))
 }
 
 fn parse_scope(scope: Term<'_>) -> NifResult<Scope> {
