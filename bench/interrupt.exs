@@ -42,6 +42,7 @@ defmodule Bench.Interrupt do
     samples = for _ <- 1..rounds, do: sample(code)
     Supervisor.stop(supervisor)
     Logger.configure(level: :info)
+    Bench.quiet()
 
     free = samples |> Enum.map(& &1.free) |> Enum.sort()
     late = samples |> Enum.map(& &1.late) |> Bench.median()
