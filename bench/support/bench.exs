@@ -176,9 +176,9 @@ defmodule Bench do
   end
 
   @doc "Waits until threads that were abandoned have computed what they had to, a minute at most."
-  def quiet(seconds \\ 60)
+  def quiet(looks \\ 30)
   def quiet(0), do: :ok
-  def quiet(seconds), do: if(cpu_share(1) > 10, do: quiet(seconds - 1), else: :ok)
+  def quiet(looks), do: if(cpu_share(1) > 10, do: quiet(looks - 1), else: :ok)
 
   defp cpu_share(seconds) do
     # What the work before has left to do is not what is meant.

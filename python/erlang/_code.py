@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     Pair = tuple[Optional[CodeType], Optional[CodeType]]
 
-_PARSES = 10
+#: How often a parse may fail for no fault of the source.
+_ATTEMPTS = 10
 
 
 def compile_exec(source: str) -> CodeType:
@@ -35,7 +36,7 @@ def parse(source: str, file: str) -> ast.Module:
     # Imported here: most code is a single expression, and `ast` takes a millisecond to load.
     import ast
 
-    for _ in range(1, _PARSES):
+    for _ in range(1, _ATTEMPTS):
         try:
             return ast.parse(source, file)
         except SystemError:

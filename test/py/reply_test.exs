@@ -1,7 +1,7 @@
 defmodule Py.ReplyTest do
   # The races of `native/py_nif/src/reply.rs`: an answer in the slot, by message, kept until it is
-  # fetched, cancelled, or just too late to be cancelled. Python works for about as long as a submitter waits, so that
-  # each happens many times over.
+  # fetched, cancelled, or just too late to be cancelled. Python works for about as long as a
+  # submitter waits, so that each happens many times over.
   use Py.Case, async: true
 
   alias Py.Native

@@ -127,8 +127,7 @@ defmodule Py.Request.Waiting do
   @doc "How long whoever submits an operation in that way waits, at most."
   @spec limit(how) :: timeout
   def limit({kind, timeout}) when kind in [:timed, :inline], do: timeout
-  def limit({kind, _tag, timeout}) when kind in [:spawn, :keep], do: timeout
-  def limit({:task, _info, timeout}), do: timeout
+  def limit({kind, _tag_or_info, timeout}) when kind in [:spawn, :keep, :task], do: timeout
   def limit({:cast, _routed?}), do: :infinity
   def limit(timeout), do: timeout
 
@@ -136,10 +135,9 @@ defmodule Py.Request.Waiting do
   @spec within(how, timeout) :: how
   def within({kind, _timeout}, timeout) when kind in [:timed, :inline], do: {kind, timeout}
 
-  def within({kind, tag, _timeout}, timeout) when kind in [:spawn, :keep],
-    do: {kind, tag, timeout}
+  def within({kind, tag_or_info, _timeout}, timeout) when kind in [:spawn, :keep, :task],
+    do: {kind, tag_or_info, timeout}
 
-  def within({:task, info, _timeout}, timeout), do: {:task, info, timeout}
   def within({:cast, _routed?} = how, _timeout), do: how
   def within(_timeout, timeout), do: timeout
 

@@ -13,9 +13,8 @@
 //! Whoever moves the ticket to its last state owns the answer. The submitter, or the caller that
 //! awaits a spawned call later on, waits at the slot for a few microseconds and sets `BY_MESSAGE`
 //! when it leaves; the word it finds there tells whether the answer was in the slot already, in
-//! which case it takes it and no message is sent.
-//! The worker sets `BY_MESSAGE` itself when it has something to say before the answer, since
-//! messages must stay in order.
+//! which case it takes it and no message is sent. The worker sets `BY_MESSAGE` itself when it has
+//! something to say before the answer, since messages must stay in order.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
