@@ -179,7 +179,7 @@ fn run(context: Arc<Context>, opened: impl FnOnce(Result<(), StartError>)) {
     let ended = match open(&context) {
         Ok((interpreter, worker)) => {
             opened(Ok(()));
-            serve(&interpreter, &worker);
+            interrupt::during(&context, || serve(&interpreter, &worker));
             close(interpreter, worker)
         }
         Err(error) => {
@@ -196,7 +196,6 @@ fn open(context: &Arc<Context>) -> Result<(Interpreter, Worker), StartError> {
     let interpreter = Interpreter::open(context.mode.row().place)?;
     match interpreter.attach(|py| Worker::new(py, Arc::clone(context))) {
         Ok(worker) => {
-            interrupt::set_own(Some(Arc::clone(context)));
             memory::count(Some(context));
             context.interpreter_id.store(interpreter.id, Ordering::Relaxed);
             context
@@ -281,7 +280,6 @@ pub(crate) fn run_job(py: Attached<'_>, worker: &Worker, job: BoxedJob) {
 fn close(interpreter: Interpreter, worker: Worker) -> Ended {
     let context = Arc::clone(&worker.context);
     context.interrupts.disable();
-    interrupt::set_own(None);
     memory::count(None);
     context.reject_waiting();
     interpreter.attach(|py| {

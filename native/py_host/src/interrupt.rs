@@ -4,9 +4,10 @@
 //! that swallows it gets another one. It belongs to one job: when that job is over, an exception
 //! still on its way is taken back before the next job starts.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::os::raw::c_long;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -98,11 +99,11 @@ impl Interrupts {
             self.announced.store(false, Ordering::SeqCst);
             let thread = self.thread.get().copied().unwrap_or_else(own_thread);
             // SAFETY: attached; a null exception takes back the one that is pending.
-            unsafe { ffi::PyThreadState_SetAsyncExc(thread, std::ptr::null_mut()) };
+            unsafe { ffi::PyThreadState_SetAsyncExc(thread, ptr::null_mut()) };
             drop(exclusive);
             if TRACING.replace(false) {
                 // SAFETY: attached; null takes the function away.
-                unsafe { ffi::PyEval_SetTrace(None, std::ptr::null_mut()) };
+                unsafe { ffi::PyEval_SetTrace(None, ptr::null_mut()) };
             }
         }
     }
@@ -212,27 +213,28 @@ fn raise_in(context: &Context, id: u64, relentless: bool) -> bool {
         }
         drop(exclusive);
         // SAFETY: attached; our own reference, or null.
-        unsafe { ffi::Py_XDECREF(relentless.unwrap_or(std::ptr::null_mut())) };
+        unsafe { ffi::Py_XDECREF(relentless.unwrap_or(ptr::null_mut())) };
     })
 }
 
 thread_local! {
-    /// Whose worker this thread is.
-    static OWN: RefCell<Option<Arc<Context>>> = const { RefCell::new(None) };
+    /// Whose worker this thread is, or null.
+    static OWN: Cell<*const Context> = const { Cell::new(ptr::null()) };
     /// Has `Relentless` left its trace function here?
     static TRACING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// For whoever sits in the worker's place during one job.
-pub(crate) fn during(context: &Arc<Context>, job: impl FnOnce()) {
-    set_own(Some(Arc::clone(context)));
-    job();
-    set_own(None);
-}
-
-/// The worker's side, at its beginning and end.
-pub(crate) fn set_own(context: Option<Arc<Context>>) {
+/// What `job` does, it does for that context: the worker of it, or whoever sits in its place.
+pub(crate) fn during<R>(context: &Context, job: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            OWN.set(ptr::null());
+        }
+    }
+    let _leave = Leave;
     OWN.set(context);
+    job()
 }
 
 /// A `KeyboardInterrupt` that is followed by another one at every line until the job has ended.
@@ -247,7 +249,7 @@ impl Relentless {
     fn new_type() -> Option<*mut ffi::PyObject> {
         let mut slots = [
             ffi::PyType_Slot { slot: ffi::Py_tp_init, pfunc: Self::init as *mut c_void },
-            ffi::PyType_Slot { slot: 0, pfunc: std::ptr::null_mut() },
+            ffi::PyType_Slot { slot: 0, pfunc: ptr::null_mut() },
         ];
         let mut spec = ffi::PyType_Spec {
             name: c"builtins.KeyboardInterrupt".as_ptr(),
@@ -275,7 +277,7 @@ impl Relentless {
         if is_meant() {
             TRACING.set(true);
             // SAFETY: CPython calls us attached; the function is static.
-            unsafe { ffi::PyEval_SetTrace(Some(Self::trace), std::ptr::null_mut()) };
+            unsafe { ffi::PyEval_SetTrace(Some(Self::trace), ptr::null_mut()) };
         }
         0
     }
@@ -296,7 +298,7 @@ impl Relentless {
 }
 
 fn is_meant() -> bool {
-    OWN.with_borrow(|own| {
-        own.as_ref().is_some_and(|context| context.interrupts.hit(context.running()))
-    })
+    // SAFETY: null, or put there by `during`, which has a reference until it takes it away.
+    let own = unsafe { OWN.get().as_ref() };
+    own.is_some_and(|context| context.interrupts.hit(context.running()))
 }

@@ -1,13 +1,15 @@
 //! The contexts of this node by the pid of their process, which is how everybody names them.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 use py_host::Context;
 use rustc_hash::FxHashMap;
 use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
-use crate::reply::Ticket;
+use crate::shown::Shown;
 use crate::task::Tasks;
 
 /// A context and the process that stands for it.
@@ -16,27 +18,14 @@ pub struct Entry {
     pub pid: LocalPid,
     /// The pid as a term: local pids are immediate values, the same in every environment.
     key: ErlNifTerm,
-    /// The request that runs there, for threads that Python code has started.
-    pub current: Mutex<Option<Arc<Ticket>>>,
-    pub tasks: Tasks,
-}
-
-impl Entry {
     /// The request that runs there.
-    pub fn current(&self) -> Option<Arc<Ticket>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Says what runs; answers with what ran before.
-    pub fn set_current(&self, ticket: Option<Arc<Ticket>>) -> Option<Arc<Ticket>> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, ticket)
-    }
+    pub current: Shown,
+    pub tasks: Tasks,
 }
 
 // SAFETY: a local pid is a plain value that is valid on every thread.
 unsafe impl Send for Entry {}
-// SAFETY: as above, and what changes is behind a lock.
+// SAFETY: as above, and what changes is made for it.
 unsafe impl Sync for Entry {}
 
 /// Watches the process: when it dies, however that happens, its context closes.
@@ -52,11 +41,20 @@ impl Resource for Owner {
     }
 }
 
-type Registry = RwLock<FxHashMap<ErlNifTerm, (Arc<Entry>, ResourceArc<Owner>)>>;
+type Registry = FxHashMap<ErlNifTerm, (Arc<Entry>, ResourceArc<Owner>)>;
 
-fn registry() -> &'static Registry {
-    static REGISTRY: OnceLock<Registry> = OnceLock::new();
-    REGISTRY.get_or_init(Registry::default)
+fn registry() -> &'static RwLock<Registry> {
+    static REGISTRY: OnceLock<RwLock<Registry>> = OnceLock::new();
+    REGISTRY.get_or_init(RwLock::default)
+}
+
+/// How many times the registry has changed.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+fn change<R>(work: impl FnOnce(&mut Registry) -> R) -> R {
+    let mut contexts = registry().write().unwrap_or_else(PoisonError::into_inner);
+    CHANGES.fetch_add(1, Ordering::Release);
+    work(&mut contexts)
 }
 
 /// Makes the calling process the owner of `context`; false if it is dying already.
@@ -65,12 +63,12 @@ pub fn register(env: Env<'_>, context: Arc<Context>) -> Option<Arc<Entry>> {
         context,
         pid: env.pid(),
         key: env.pid().encode(env).as_c_arg(),
-        current: Mutex::default(),
+        current: Shown::default(),
         tasks: Tasks::default(),
     });
     let owner = ResourceArc::new(Owner(Arc::clone(&entry)));
     let registered = (Arc::clone(&entry), owner.clone());
-    registry().write().unwrap_or_else(PoisonError::into_inner).insert(entry.key, registered);
+    change(|contexts| contexts.insert(entry.key, registered));
     if env.monitor(&owner, &entry.pid).is_none() {
         remove(&entry);
         return None;
@@ -79,7 +77,7 @@ pub fn register(env: Env<'_>, context: Arc<Context>) -> Option<Arc<Entry>> {
 }
 
 pub fn remove(entry: &Entry) {
-    let removed = registry().write().unwrap_or_else(PoisonError::into_inner).remove(&entry.key);
+    let removed = change(|contexts| contexts.remove(&entry.key));
     // Outside the lock: the last reference may have garbage to discard.
     drop(removed);
 }
@@ -91,10 +89,34 @@ pub fn of(context: &Arc<Context>) -> Option<Arc<Entry>> {
     entries.find(|entry| Arc::ptr_eq(&entry.context, context)).cloned()
 }
 
+/// What this thread has found since the registry last changed. Even to lock for reading is to write
+/// to what all schedulers share, with every request.
+#[derive(Default)]
+struct Known {
+    changes: u64,
+    entries: FxHashMap<ErlNifTerm, Weak<Entry>>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
 /// The context of a pid, if it is one of this node's and open.
 pub fn find(pid: Term<'_>) -> Option<Arc<Entry>> {
-    let contexts = registry().read().unwrap_or_else(PoisonError::into_inner);
-    contexts.get(&pid.as_c_arg()).map(|(entry, _)| Arc::clone(entry))
+    let pid = pid.as_c_arg();
+    KNOWN.with_borrow_mut(|known| {
+        let changes = CHANGES.load(Ordering::Acquire);
+        if known.changes != changes {
+            *known = Known { changes, ..Known::default() };
+        }
+        if let Some(entry) = known.entries.get(&pid) {
+            return entry.upgrade();
+        }
+        let contexts = registry().read().unwrap_or_else(PoisonError::into_inner);
+        let (entry, _owner) = contexts.get(&pid)?;
+        known.entries.insert(pid, Arc::downgrade(entry));
+        Some(Arc::clone(entry))
+    })
 }
 
 /// Of all that are registered.

@@ -54,16 +54,15 @@ impl<'r> Current<'r> {
 
     /// Whatever `work` calls on this thread belongs to this.
     pub fn during<R>(&self, work: impl FnOnce() -> R) -> R {
-        struct Leave<'c, 'r>(&'c Current<'r>, Option<Arc<Ticket>>);
-        impl Drop for Leave<'_, '_> {
+        struct Leave(*const Current<'static>);
+        impl Drop for Leave {
             fn drop(&mut self) {
-                CURRENT.set(self.0.outer);
-                self.0.entry.set_current(self.1.take());
+                CURRENT.set(self.0);
             }
         }
-        let _leave = Leave(self, self.entry.set_current(self.request.cloned()));
+        let _leave = Leave(self.outer);
         CURRENT.set(ptr::from_ref(self).cast());
-        work()
+        self.entry.current.during(self.request, work)
     }
 
     pub fn converter<'py>(&'py self, py: Attached<'py>) -> Converter<'py> {
@@ -116,7 +115,7 @@ pub fn ticket(converter: &Converter<'_>, current: Option<&Current<'_>>) -> Optio
     }
     match current.and_then(|current| current.request) {
         Some(ticket) => Some(Arc::clone(ticket)),
-        None => converter.entry.current(),
+        None => converter.entry.current.get(),
     }
 }
 

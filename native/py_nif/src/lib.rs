@@ -26,6 +26,7 @@ mod output;
 mod reactor;
 mod reply;
 mod request;
+mod shown;
 mod state;
 mod task;
 mod terms;

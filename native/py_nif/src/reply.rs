@@ -16,7 +16,8 @@
 //! which case it takes it and no message is sent. The worker sets `BY_MESSAGE` itself when it has
 //! something to say before the answer, since messages must stay in order.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -242,7 +243,7 @@ impl Ticket {
 
     /// The answer; the worker gives it once.
     pub fn answer(&self, reply: Reply) {
-        let reference = self.kept().take();
+        let reference = if self.address.is_task() { self.kept().take() } else { None };
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE == CANCELLED {
             return;
@@ -415,8 +416,22 @@ impl Answer {
 
 /// Names a request, or something else that may be interrupted.
 pub fn next_id() -> u64 {
+    /// So many at a time are a thread's own, as threads would wait for each other at one counter.
+    const BLOCK: u64 = 1024;
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    thread_local! {
+        static IDS: Cell<Range<u64>> = const { Cell::new(0..0) };
+    }
+    IDS.with(|ids| {
+        let mut block = ids.take();
+        let id = block.next().unwrap_or_else(|| {
+            let first = NEXT.fetch_add(BLOCK, Ordering::Relaxed);
+            block = first + 1..first + BLOCK;
+            first
+        });
+        ids.set(block);
+        id
+    })
 }
 
 /// `{ok, Value}`

@@ -74,7 +74,7 @@ impl py_host::Job for Request {
         task::cancel_doomed(py, worker, &ticket.entry);
         if ticket.start() {
             let current = Current::request(py, worker, &ticket);
-            let next = current.during(|| self.work(py, &current));
+            let next = current.during(|| self.work(py, &ticket, &current));
             if next == Next::Drive {
                 task::drive(py, worker, &ticket.entry);
             }
@@ -95,9 +95,13 @@ impl Request {
         &self.ticket
     }
 
-    fn work(mut self: Box<Self>, py: Attached<'_>, current: &Current<'_>) -> Next {
+    fn work(
+        mut self: Box<Self>,
+        py: Attached<'_>,
+        ticket: &Ticket,
+        current: &Current<'_>,
+    ) -> Next {
         let converter = &current.converter(py);
-        let ticket = Arc::clone(&self.ticket);
         let op = ticket.address.op();
         if let Some(calls) = ops::batch::calls(op) {
             (*self).conclude(converter, Some(current), |request, env| {
@@ -136,7 +140,8 @@ impl Request {
         match current {
             // Who waits for this one has the others wait as well: on with it.
             Some(current) if context.innermost() == Innermost::Answer => {
-                return self.work(converter.py, current)
+                let ticket = Arc::clone(&self.ticket);
+                return self.work(converter.py, &ticket, current);
             }
             _ => {}
         }

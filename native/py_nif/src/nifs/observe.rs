@@ -22,7 +22,7 @@ fn log_level_set(level: Option<i32>) -> Atom {
 /// `{Caller, Op}` of the innermost request there, without its arguments; `nil` if there is none.
 #[rustler::nif]
 fn context_operation<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
-    let Some(ticket) = contexts::find(pid).and_then(|entry| entry.current()) else {
+    let Some(ticket) = contexts::find(pid).and_then(|entry| entry.current.get()) else {
         return atoms::nil().encode(env);
     };
     let Some(op) = Tuple::of(ticket.address.op()) else {

@@ -1,0 +1,53 @@
+//! The request that a context works on, as other threads see it.
+//!
+//! It changes with every request and is looked at now and then, by threads that Python code has
+//! started and by whoever observes. So it is the lookers who say that they are there, and the
+//! worker that waits, should one be just taking a reference.
+
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::thread;
+
+use crate::reply::Ticket;
+
+#[derive(Default)]
+pub struct Shown {
+    ticket: AtomicPtr<Ticket>,
+    /// Threads between looking and having a reference of their own.
+    lookers: AtomicUsize,
+}
+
+impl Shown {
+    /// Shows a request, or that there is none, while `work` is being done. Within itself it may be
+    /// called again; of two threads one waits for the other to be done, by other means than this.
+    pub fn during<R>(&self, ticket: Option<&Arc<Ticket>>, work: impl FnOnce() -> R) -> R {
+        struct Leave<'s>(&'s Shown, *mut Ticket);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                // Nobody finds it after this, and who has found it before has said so.
+                self.0.ticket.store(self.1, Ordering::SeqCst);
+                while self.0.lookers.load(Ordering::SeqCst) > 0 {
+                    thread::yield_now();
+                }
+            }
+        }
+        let _leave = Leave(self, self.ticket.load(Ordering::Relaxed));
+        let shown = ticket.map_or(ptr::null(), Arc::as_ptr);
+        self.ticket.store(shown.cast_mut(), Ordering::Release);
+        work()
+    }
+
+    pub fn get(&self) -> Option<Arc<Ticket>> {
+        self.lookers.fetch_add(1, Ordering::SeqCst);
+        let shown = self.ticket.load(Ordering::SeqCst);
+        // SAFETY: it comes from an `Arc` that is borrowed until `during` has taken it away and seen
+        // that nobody is where we are.
+        let ticket = (!shown.is_null()).then(|| unsafe {
+            Arc::increment_strong_count(shown);
+            Arc::from_raw(shown)
+        });
+        self.lookers.fetch_sub(1, Ordering::Release);
+        ticket
+    }
+}
