@@ -174,8 +174,9 @@ defmodule Py.SpawnTest do
 
     test "logs what fails" do
       Records.start()
-      :ok = Py.cast(:math, :sqrt, [-1.25])
-      assert_receive {:logged, :error, "Py.cast of math.sqrt failed: " <> text, _metadata}, 5_000
+      # A cast of another test may still fail when its context closes: this is nobody else's.
+      :ok = Py.cast(:math, :log, [-1.25])
+      assert_receive {:logged, :error, "Py.cast of math.log failed: " <> text, _metadata}, 5_000
       assert text =~ "ValueError"
     end
   end
