@@ -20,9 +20,9 @@ defmodule Py.Native do
           :call
           | :timed_call
           | :inline
-          | {:spawn | :timed_spawn | :keep | :timed_keep, leader :: pid}
+          | {:spawn | :timed_spawn, leader :: pid}
           | {:task, leader :: pid, info :: term, timeout}
-          | {:cast, leader :: pid, info :: term}
+          | {:cast, leader :: pid, routed? :: boolean | (info :: map)}
   @type ticket :: reference
   @type callback :: reference
   @type op :: tuple
@@ -163,19 +163,18 @@ defmodule Py.Native do
   @doc """
   Hands an operation to a context, or to the worker that waits in a callback.
 
-  An answer may come at once. `{:wait, ticket}` promises it as one message `{tag, answer}`, with
-  kind `:call` after any number of interim ones; the request is stopped when nobody holds the
-  ticket any more. `{:unopened, index}` asks to open that slot and to submit again; `:remote`
-  says that the context lives on another node; `:ok` is all that a cast answers. The ticket of a
-  task is what its message `{:async_result, ticket, {:ok, value}}` has, and is held for it. With a
-  kind that is timed, the answer that a worker gives comes as `{:timed, times, answer}`. With
-  `:keep`, no message comes before `request_fetch/1` has said so.
+  An answer may come at once. `{:wait, ticket}` promises it to `request_expect/2` and
+  `request_fetch/2`; the request is stopped when nobody holds the ticket any more.
+  `{:unopened, index}` asks to open that slot and to submit again; `:remote` says that the context
+  lives on another node; `:ok` is all that a cast answers. The ticket of a task is what its
+  message `{:async_result, ticket, {:ok, value}}` has, and is held for it. With a kind that is
+  timed, the answer that a worker gives comes as `{:timed, times, answer}`.
 
   With kind `:inline` an idle context's worker gives up its place to the calling scheduler for
   this one request. `{:slow, microseconds, others, answer}` says that it took too long for that,
   and how many others on this scheduler had not since the last that did.
   """
-  @spec request_submit(target, op, scope, tag | nil, format, kind) ::
+  @spec request_submit(target, op, scope, format, kind) ::
           answer
           | {:timed, times, answer}
           | {:wait, ticket}
@@ -184,16 +183,20 @@ defmodule Py.Native do
           | {:slow, microseconds :: pos_integer, others :: non_neg_integer,
              answer | {:wait, ticket}}
           | :ok
-  def request_submit(_target, _op, _scope, _tag, _format, _kind),
-    do: :erlang.nif_error(@not_started)
+  def request_submit(_target, _op, _scope, _format, _kind), do: :erlang.nif_error(@not_started)
 
   @doc """
-  The answer that is kept for this process, if it is there now or within microseconds.
+  The answer, if it is there by now. For the process that has submitted the request, once.
 
-  Otherwise `:wait`: it comes as a message, like that of any other request.
+  Otherwise `:wait`: it comes as one message `{tag, answer}`, with kind `:call` after any number of
+  interim ones.
   """
-  @spec request_fetch(ticket) :: answer | {:timed, times, answer} | :wait
-  def request_fetch(_ticket), do: :erlang.nif_error(@not_started)
+  @spec request_expect(ticket, tag) :: answer | {:timed, times, answer} | :wait
+  def request_expect(_ticket, _tag), do: :erlang.nif_error(@not_started)
+
+  @doc "The same, but it looks for some microseconds whether the answer comes."
+  @spec request_fetch(ticket, tag) :: answer | {:timed, times, answer} | :wait
+  def request_fetch(_ticket, _tag), do: :erlang.nif_error(@not_started)
 
   @doc """
   Stops a request that nobody waits for any more.

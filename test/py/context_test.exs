@@ -105,8 +105,8 @@ defmodule Py.ContextTest do
           tag = make_ref()
           op = {:eval, "n * 10", %{n: n}}
 
-          assert {:wait, ticket} = Native.request_submit(context, op, :context, tag, :term, :call)
-
+          assert {:wait, ticket} = Native.request_submit(context, op, :context, :term, :call)
+          assert Native.request_expect(ticket, tag) == :wait
           {n, tag, ticket}
         end
 
@@ -241,9 +241,9 @@ defmodule Py.ContextTest do
       held = occupy(context)
       tag = make_ref()
 
-      assert {:wait, ticket} =
-               Native.request_submit(context, {:eval, "1", %{}}, :context, tag, :term, :call)
-
+      op = {:eval, "1", %{}}
+      assert {:wait, ticket} = Native.request_submit(context, op, :context, :term, :call)
+      assert Native.request_expect(ticket, tag) == :wait
       stopping = Task.async(fn -> Context.stop(context) end)
       assert_receive {^tag, {:error, {:context, :closed}}}, 10_000
       assert Native.request_cancel(ticket) == :replied

@@ -1,7 +1,7 @@
 defmodule Py.ReplyTest do
-  # The races of `native/py_nif/src/reply.rs`: an answer in the slot, by message, kept until it is
-  # fetched, cancelled, or just too late to be cancelled. Python works for about as long as a
-  # submitter waits, so that each happens many times over.
+  # The races of `native/py_nif/src/reply.rs`: an answer in the slot, in time or late, by message,
+  # kept until it is fetched, cancelled, or just too late to be cancelled. Python works for about
+  # as long as a submitter waits, so that each happens many times over.
   use Py.Case, async: true
 
   alias Py.Native
@@ -28,7 +28,13 @@ defmodule Py.ReplyTest do
   end
 
   test "every request has exactly one answer, whichever way it comes", %{context: context} do
-    assert seen_in_rounds(context, [:slot, :message], &ask_often(context, &1))
+    assert seen_in_rounds(context, [:slot, :late_in_the_slot, :message], fn number ->
+             for call <- 1..@calls do
+               value = number * @calls + call
+               {way, ^value} = ask(context, value, rem(call, 9) * 1_000)
+               way
+             end
+           end)
   end
 
   test "a request that is cancelled at any moment leaves no message", %{context: context} do
@@ -57,10 +63,10 @@ defmodule Py.ReplyTest do
   } do
     assert seen_in_rounds(context, [:cancelled], fn number ->
              for call <- 1..@calls do
-               ticket = keep(context, number * @calls + call, rem(call, 9) * 1_000, make_ref())
+               ticket = spawn_call(context, number * @calls + call, rem(call, 9) * 1_000)
                linger(call)
                :cancelled = Native.request_cancel(ticket)
-               :wait = Native.request_fetch(ticket)
+               :wait = Native.request_fetch(ticket, make_ref())
                :cancelled
              end
            end)
@@ -81,22 +87,21 @@ defmodule Py.ReplyTest do
     end) == true
   end
 
-  defp ask_often(context, number) do
-    for call <- 1..@calls do
-      value = number * @calls + call
-      {way, ^value} = ask(context, value, rem(call, 9) * 1_000)
-      way
-    end
-  end
-
   defp ask(context, value, nanoseconds) do
-    tag = make_ref()
+    case submit(context, value, nanoseconds, :call) do
+      {:ok, answer} ->
+        {:slot, answer}
 
-    case submit(context, value, nanoseconds, tag, :call) do
-      {:ok, answer} -> {:slot, answer}
-      {:wait, ticket} -> {:message, receive_answer(tag, ticket)}
+      {:wait, ticket} ->
+        tag = make_ref()
+        # In half of the cases it takes a moment to come back.
+        if rem(value, 2) == 0, do: linger(value)
+        expected(Native.request_expect(ticket, tag), tag, ticket, :late_in_the_slot)
     end
   end
+
+  defp expected({:ok, answer}, _tag, _ticket, way), do: {way, answer}
+  defp expected(:wait, tag, ticket, _way), do: {:message, receive_answer(tag, ticket)}
 
   # The ticket is held until then: what nobody holds a ticket for is stopped.
   defp receive_answer(tag, ticket) do
@@ -109,37 +114,40 @@ defmodule Py.ReplyTest do
 
   defp cancel(context, value, nanoseconds) do
     tag = make_ref()
-    {:wait, ticket} = submit(context, value, nanoseconds, tag, {:spawn, Process.group_leader()})
-    linger(value)
+    ticket = spawn_call(context, value, nanoseconds)
 
-    case Native.request_cancel(ticket) do
-      :replied -> receive(do: ({^tag, {:ok, ^value}} -> :replied))
-      :cancelled -> :cancelled
+    case Native.request_expect(ticket, tag) do
+      {:ok, ^value} ->
+        :slot
+
+      :wait ->
+        linger(value)
+
+        case Native.request_cancel(ticket) do
+          :replied -> receive(do: ({^tag, {:ok, ^value}} -> :replied))
+          :cancelled -> :cancelled
+        end
     end
   end
 
   defp fetch(context, value, nanoseconds) do
     tag = make_ref()
-    ticket = keep(context, value, nanoseconds, tag)
+    ticket = spawn_call(context, value, nanoseconds)
     linger(value)
-
-    case Native.request_fetch(ticket) do
-      {:ok, answer} -> {:slot, answer}
-      :wait -> {:message, receive_answer(tag, ticket)}
-    end
+    expected(Native.request_fetch(ticket, tag), tag, ticket, :slot)
   end
 
-  defp keep(context, value, nanoseconds, tag) do
-    {:wait, ticket} = submit(context, value, nanoseconds, tag, {:keep, Process.group_leader()})
+  defp spawn_call(context, value, nanoseconds) do
+    {:wait, ticket} = submit(context, value, nanoseconds, {:spawn, Process.group_leader()})
     ticket
   end
 
   # Something between nothing and the time the answer takes, without a clock.
   defp linger(number), do: Enum.sum(1..(1 + rem(number * 7_919, 2_000)))
 
-  defp submit(context, value, nanoseconds, tag, kind) do
+  defp submit(context, value, nanoseconds, kind) do
     op = {:call, :__main__, :busy, [value, nanoseconds], []}
-    Native.request_submit(context, op, :context, tag, :term, kind)
+    Native.request_submit(context, op, :context, :term, kind)
   end
 
   # Each process looks at its own mailbox in the end; what comes after that would be caught by

@@ -103,14 +103,7 @@ defmodule Py.Context.Remote do
   @doc "Takes in a cast."
   @spec serve_cast(Native.op(), Cast.info()) :: :ok
   def serve_cast(op, info) do
-    case Native.request_submit(
-           self(),
-           op,
-           :context,
-           make_ref(),
-           info.format,
-           {:cast, info.leader, info}
-         ) do
+    case Native.request_submit(self(), op, :context, info.format, {:cast, info.leader, info}) do
       :ok -> :ok
       {:error, reason} -> Cast.failed(info, op, reason)
     end

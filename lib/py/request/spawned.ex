@@ -112,7 +112,7 @@ defmodule Py.Request.Spawned do
   end
 
   defp fetch({:spawned, ticket}, tag, op, options, format) do
-    case kept(ticket) do
+    case kept(ticket, tag) do
       :wait -> wait(ticket, tag, op, options, format)
       answer -> settle(answer, op, options, format)
     end
@@ -121,8 +121,8 @@ defmodule Py.Request.Spawned do
   defp fetch(result, _tag, _op, options, _format), do: Request.decode(result, options)
 
   # From another node, answers come as messages only.
-  defp kept(ticket) when is_reference(ticket), do: Native.request_fetch(ticket)
-  defp kept(_waiter), do: :wait
+  defp kept(ticket, tag) when is_reference(ticket), do: Native.request_fetch(ticket, tag)
+  defp kept(_waiter, _tag), do: :wait
 
   defp wait(ticket, tag, op, %{timeout: timeout} = options, format) do
     deadline = Deadline.new(timeout)

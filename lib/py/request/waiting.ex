@@ -18,7 +18,7 @@ defmodule Py.Request.Waiting do
   alias Py.Context.Remote
   alias Py.Encoder.Walk
   alias Py.EventLoop.Tasks
-  alias Py.Request.{Cast, Inline}
+  alias Py.Request.Inline
 
   @type how ::
           timeout
@@ -47,10 +47,12 @@ defmodule Py.Request.Waiting do
   def submit(target, op, scope, format, {kind, tag, _timeout} = how)
       when kind in [:spawn, :keep] do
     op = Walk.ahead(op)
-    kind = {if(Telemetry.calls?(), do: timed(kind), else: kind), Process.group_leader()}
+    kind = {if(Telemetry.calls?(), do: :timed_spawn, else: :spawn), Process.group_leader()}
 
-    case Native.request_submit(target, op, scope, tag, format, kind) do
-      {:wait, ticket} -> {:spawned, ticket}
+    with {:wait, ticket} <- Native.request_submit(target, op, scope, format, kind),
+         :wait <- expect(how, ticket, tag) do
+      {:spawned, ticket}
+    else
       answer -> at_once(answer, target, op, scope, format, how)
     end
   end
@@ -59,7 +61,7 @@ defmodule Py.Request.Waiting do
     op = Walk.ahead(op)
     kind = {:task, Process.group_leader(), info, timeout}
 
-    case Native.request_submit(target, op, scope, nil, format, kind) do
+    case Native.request_submit(target, op, scope, format, kind) do
       {:wait, ticket} -> {:task, ticket}
       answer -> at_once(answer, target, op, scope, format, how)
     end
@@ -67,25 +69,25 @@ defmodule Py.Request.Waiting do
 
   def submit(target, op, scope, format, {:cast, routed?} = how) do
     op = Walk.ahead(op)
-    kind = {:cast, Process.group_leader(), Cast.info(format, routed?)}
+    kind = {:cast, Process.group_leader(), routed?}
 
-    case Native.request_submit(target, op, scope, make_ref(), format, kind) do
+    case Native.request_submit(target, op, scope, format, kind) do
       :ok -> :ok
       answer -> at_once(answer, target, op, scope, format, how)
     end
   end
 
   def submit(target, op, scope, format, {:inline, timeout}) do
-    tag = make_ref()
-    request = {target, op, scope, format}
+    case Native.request_submit(target, op, scope, format, :inline) do
+      {:ok, _value} = ok ->
+        ok
 
-    case Native.request_submit(target, op, scope, tag, format, :inline) do
       {:slow, microseconds, others, answer} ->
         Inline.slow(op, microseconds, others)
-        here(answer, tag, timeout, request)
+        submitted(answer, target, op, scope, format, timeout)
 
       answer ->
-        here(answer, tag, timeout, request)
+        submitted(answer, target, op, scope, format, timeout)
     end
   end
 
@@ -95,26 +97,24 @@ defmodule Py.Request.Waiting do
   def submit(target, op, scope, format, timeout),
     do: submit(target, op, scope, format, timeout, :call)
 
-  defp timed(:spawn), do: :timed_spawn
-  defp timed(:keep), do: :timed_keep
-
   defp submit(target, op, scope, format, timeout, kind) do
+    case Native.request_submit(target, op, scope, format, kind) do
+      {:ok, _value} = ok -> ok
+      answer -> submitted(answer, target, op, scope, format, timeout)
+    end
+  end
+
+  defp submitted({:wait, ticket}, target, op, scope, format, timeout) do
     # Made in the function that receives, so that the emulator skips all older messages.
     tag = make_ref()
 
-    case Native.request_submit(target, op, scope, tag, format, kind) do
-      {:ok, _value} = ok ->
-        ok
-
-      {:wait, ticket} ->
+    case Native.request_expect(ticket, tag) do
+      :wait ->
         deadline = Deadline.new(timeout)
 
         receive do
-          {^tag, {:ok, _value} = ok} ->
-            ok
-
-          {^tag, message} ->
-            heard(message, tag, ticket, deadline, {target, op, scope, format})
+          {^tag, {:ok, _value} = ok} -> ok
+          {^tag, message} -> heard(message, tag, ticket, deadline, {target, op, scope, format})
         after
           timeout -> expire(ticket, tag)
         end
@@ -123,6 +123,13 @@ defmodule Py.Request.Waiting do
         at_once(answer, target, op, scope, format, timeout)
     end
   end
+
+  defp submitted(answer, target, op, scope, format, timeout),
+    do: at_once(answer, target, op, scope, format, timeout)
+
+  # What is kept is not expected before it is awaited.
+  defp expect({:spawn, _tag, _timeout}, ticket, tag), do: Native.request_expect(ticket, tag)
+  defp expect({:keep, _tag, _timeout}, _ticket, _tag_too), do: :wait
 
   @doc "How long whoever submits an operation in that way waits, at most."
   @spec limit(how) :: timeout
@@ -155,15 +162,6 @@ defmodule Py.Request.Waiting do
   def timeout, do: {:error, %ContextError{reason: :timeout}}
 
   ## What comes back at once
-
-  # What an inline call has printed comes as messages, and its answer after them.
-  defp here({:ok, _value} = ok, _tag, _timeout, _request), do: ok
-
-  defp here({:wait, ticket}, tag, timeout, request),
-    do: wait(tag, ticket, Deadline.new(timeout), request)
-
-  defp here(answer, _tag, timeout, {target, op, scope, format}),
-    do: at_once(answer, target, op, scope, format, timeout)
 
   defp at_once({:timed, times, answer}, target, op, scope, format, how) do
     Telemetry.note(times)

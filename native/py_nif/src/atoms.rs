@@ -27,8 +27,6 @@ rustler::atoms! {
     timed,
     timed_call,
     timed_spawn,
-    keep,
-    timed_keep,
     cast_failed,
     task_ended,
     async_result,
@@ -36,6 +34,10 @@ rustler::atoms! {
     idle,
     gone,
     attendant = "Elixir.Py.Attendant",
+    caller,
+    leader,
+    format,
+    is_routed = "routed?",
 
     // Channels.
     py_channel,

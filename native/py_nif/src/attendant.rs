@@ -9,7 +9,8 @@ use rustler::{Encoder, Env, LocalPid, ResourceArc, Term};
 use crate::atoms;
 use crate::callback::{self, Target};
 use crate::convert::Converter;
-use crate::reply::{Address, Answer, Ticket, TicketRef};
+use crate::ops::Op;
+use crate::reply::{Address, Ticket, TicketRef};
 use crate::terms;
 
 /// A message to it. False if there is no attendant, which is when the application is stopped.
@@ -25,7 +26,7 @@ pub fn caller<'a>(env: Env<'a>, ticket: Option<&Arc<Ticket>>) -> Term<'a> {
 
 pub fn leader<'a>(env: Env<'a>, ticket: Option<&Arc<Ticket>>) -> Term<'a> {
     let leader = ticket.and_then(|ticket| ticket.address.leader());
-    leader.map_or_else(|| atoms::nil().encode(env), |leader| leader.in_env(env))
+    leader.map_or_else(|| atoms::nil().encode(env), |leader| leader.encode(env))
 }
 
 /// Output that goes by way of the attendant may still be under way when the request is done.
@@ -44,13 +45,13 @@ pub fn settle(converter: &Converter<'_>, ticket: &Ticket) {
 }
 
 /// The answer to a cast: only failures, and what is to be done next, are news to anybody.
-pub fn cast_ended(answer: Term<'_>, info: Term<'_>, op: Term<'_>) {
+pub fn cast_ended(answer: Term<'_>, op: &Op, info: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) {
     let Some(answer) = terms::Tuple::of(answer) else { return };
     let is = |atom: rustler::Atom| answer.at(0).as_c_arg() == atom.as_c_arg();
     if is(atoms::error()) {
         tell(|env| {
             let reason = answer.at(1).in_env(env);
-            (atoms::cast_failed(), info.in_env(env), op.in_env(env), reason).encode(env)
+            (atoms::cast_failed(), info(env), op, reason).encode(env)
         });
     } else if is(atoms::schedule()) {
         tell(|env| {
@@ -65,11 +66,11 @@ pub fn task_ended(
     reference: ResourceArc<TicketRef>,
     address: &Address,
     info: Term<'_>,
-    answer: &Answer,
+    answer: Term<'_>,
 ) {
     tell(|env| {
-        let info = info.in_env(env);
-        let (op, answer) = (address.op().in_env(env), answer.term().in_env(env));
-        (atoms::task_ended(), reference, address.caller, info, op, answer).encode(env)
+        let (info, answer) = (info.in_env(env), answer.in_env(env));
+        let Address { caller, op, .. } = address;
+        (atoms::task_ended(), reference, caller, info, op, answer).encode(env)
     });
 }

@@ -16,8 +16,8 @@ use crate::contexts::Entry;
 use crate::convert::{self, Converter};
 use crate::current::{self, Current};
 use crate::failure::{Failure, Outcome};
-use crate::reply::{Answer, Ticket};
-use crate::terms::Tuple;
+use crate::reply::Ticket;
+use crate::terms::{OwnedTerm, Tuple};
 use crate::{atoms, attendant};
 
 /// What Python calls.
@@ -51,12 +51,12 @@ enum Waiter {
 /// What an event loop waits with, and the answers that it has not taken yet.
 pub struct Inbox {
     pub poller: Arc<Poller>,
-    answers: Mutex<Vec<(u64, Option<Answer>)>>,
+    answers: Mutex<Vec<(u64, Option<OwnedTerm>)>>,
 }
 
 enum State {
     Open,
-    Answered(Answer),
+    Answered(OwnedTerm),
     /// The process that was to answer has died.
     Gone,
     /// Python no longer waits.
@@ -82,7 +82,7 @@ impl Callback {
 
     /// False if there is an answer already, or nobody who wants it.
     pub fn give(&self, answer: Term<'_>) -> bool {
-        self.set(State::Answered(Answer::of(answer)))
+        self.set(State::Answered(OwnedTerm::of(answer)))
     }
 
     fn set(&self, next: State) -> bool {
@@ -134,11 +134,11 @@ impl Inbox {
         Inbox { poller: Arc::new(poller), answers: Mutex::default() }
     }
 
-    fn answers(&self) -> MutexGuard<'_, Vec<(u64, Option<Answer>)>> {
+    fn answers(&self) -> MutexGuard<'_, Vec<(u64, Option<OwnedTerm>)>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, number: u64, answer: Option<Answer>) {
+    fn put(&self, number: u64, answer: Option<OwnedTerm>) {
         self.answers().push((number, answer));
         self.poller.wake();
     }
@@ -223,8 +223,8 @@ fn call_term<'py>(
     converter: &Converter<'py>,
     target: Target<'_>,
     args: Option<&Object<'py>>,
-) -> Outcome<'py, Answer> {
-    Answer::try_new(|env| {
+) -> Outcome<'py, OwnedTerm> {
+    OwnedTerm::try_new(|env| {
         let target = match target {
             Target::Name(name) => name.encode(env),
             // SAFETY: the caller has looked at its type, and it lives for the call.
@@ -245,7 +245,7 @@ fn send(
     converter: &Converter<'_>,
     current: Option<&Current<'_>>,
     callback: &Arc<Callback>,
-    call: &Answer,
+    call: &OwnedTerm,
 ) -> bool {
     let ticket = current::ticket(converter, current);
     match (current, &ticket) {
@@ -265,7 +265,7 @@ fn send_to_attendant(
     converter: &Converter<'_>,
     ticket: Option<&Arc<Ticket>>,
     callback: &Arc<Callback>,
-    call: &Answer,
+    call: &OwnedTerm,
 ) -> bool {
     attendant::tell(|env| {
         let [target, args] = call.pair(env);
@@ -330,7 +330,7 @@ fn error<'py>(converter: &Converter<'py>, facts: &[Term<'_>]) -> Failure<'py> {
 }
 
 fn gone<'py>(converter: &Converter<'py>) -> Failure<'py> {
-    let facts = Answer::new(|env| {
+    let facts = OwnedTerm::new(|env| {
         let message = "the process that was to run the function is gone";
         let nothing: Vec<Term<'_>> = Vec::new();
         (atoms::exit(), message, nothing, atoms::nil()).encode(env)

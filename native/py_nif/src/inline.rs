@@ -34,7 +34,7 @@ pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: BoxedJob) -> Result<Term
     let elapsed = since.elapsed();
     pay(env, elapsed);
     let answer =
-        ticket.leave(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env));
+        ticket.take(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env));
     if elapsed < LONG {
         CALLS.set(CALLS.get() + 1);
         return Ok(answer);

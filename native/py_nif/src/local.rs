@@ -14,9 +14,11 @@ use py_host::{Attached, Kept, Mode, Object, Raised, Worker};
 use pyo3_ffi as ffi;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use rustler::sys::ErlNifTerm;
+use rustler::{Atom, Term};
 
 use crate::builtin;
 use crate::keys::Names;
+use crate::terms::TermStore;
 
 /// More atoms than this in one interpreter's traffic and the cache starts again from empty.
 const MOST_ATOMS: usize = 8192;
@@ -80,6 +82,8 @@ pub struct Local {
     encoders: RefCell<FxHashMap<usize, Rc<TypeEncoder>>>,
     evals: RefCell<CodeCache>,
     execs: RefCell<CodeCache>,
+    /// Of no use but that a term has to have one, even an atom, which is a word.
+    anywhere: TermStore,
 }
 
 type CodeCache = LruCache<Box<str>, Kept, FxBuildHasher>;
@@ -227,6 +231,7 @@ impl Local {
             encoders: RefCell::default(),
             evals: cache(),
             execs: cache(),
+            anywhere: TermStore::new(),
         })
     }
 
@@ -254,6 +259,10 @@ impl Local {
         text: impl FnOnce() -> String,
     ) -> Result<Object<'py>, Raised<'py>> {
         remember(&self.names, py, atom, || Object::interned(py, &text()))
+    }
+
+    pub fn atom_term(&self, atom: Atom) -> Term<'_> {
+        atom.to_term(self.anywhere.env())
     }
 
     /// An atom as an `erlang.Atom`.

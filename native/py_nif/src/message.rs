@@ -7,8 +7,7 @@ use rustler::{Atom, Encoder, Env, LocalPid, Term, TermType};
 use crate::builtin::opaque;
 use crate::convert::{self, Converter};
 use crate::failure::{self, Failure, Outcome};
-use crate::reply::Answer;
-use crate::terms::{self, Tuple};
+use crate::terms::{self, OwnedTerm, Tuple};
 use crate::{atoms, attendant};
 
 type Made<'py> = Outcome<'py, Object<'py>>;
@@ -19,7 +18,7 @@ pub fn send<'py>(
     target: &Object<'py>,
     term: &Object<'py>,
 ) -> Made<'py> {
-    let pair = Answer::try_new(|env| {
+    let pair = OwnedTerm::try_new(|env| {
         let target = convert::to_elixir(env, converter, target)?;
         Ok::<_, Failure<'py>>((target, convert::to_elixir(env, converter, term)?).encode(env))
     })?;
@@ -50,7 +49,7 @@ pub fn whereis<'py>(converter: &Converter<'py>, name: &Object<'py>) -> Made<'py>
     let Some(name) = name.as_str() else {
         return Err(type_error(converter, "a name is a str or an erlang.Atom"));
     };
-    let answer = Answer::new(|env| atoms::nil().encode(env));
+    let answer = OwnedTerm::new(|env| atoms::nil().encode(env));
     match existing_atom(answer.term().get_env(), name).and_then(terms::whereis) {
         Some(pid) => pid_object(converter, &pid),
         None => Ok(Object::none(converter.py)),
@@ -58,13 +57,13 @@ pub fn whereis<'py>(converter: &Converter<'py>, name: &Object<'py>) -> Made<'py>
 }
 
 pub fn pid_object<'py>(converter: &Converter<'py>, pid: &LocalPid) -> Made<'py> {
-    let answer = Answer::new(|env| pid.encode(env));
+    let answer = OwnedTerm::new(|env| pid.encode(env));
     Ok(opaque::new(&converter.local.pid_type.get(converter.py), answer.term())?)
 }
 
 /// The external term format of a pid, reference or port.
 pub fn to_binary<'py>(converter: &Converter<'py>, object: &Object<'py>) -> Made<'py> {
-    let answer = Answer::try_new(|env| convert::to_elixir(env, converter, object))?;
+    let answer = OwnedTerm::try_new(|env| convert::to_elixir(env, converter, object))?;
     let binary = answer.term().to_binary();
     // SAFETY: the bytes are copied.
     unsafe {
@@ -77,12 +76,12 @@ pub fn to_binary<'py>(converter: &Converter<'py>, object: &Object<'py>) -> Made<
 }
 
 pub fn from_binary<'py>(converter: &Converter<'py>, data: &Object<'py>) -> Made<'py> {
-    let bytes = Answer::try_new(|env| convert::to_elixir(env, converter, data))?;
+    let bytes = OwnedTerm::try_new(|env| convert::to_elixir(env, converter, data))?;
     let bytes = rustler::Binary::from_term(bytes.term())
         .map_err(|_| type_error(converter, "the external term format is bytes"))?
         .as_slice()
         .to_vec();
-    let answer = Answer::try_new(|env: Env<'_>| {
+    let answer = OwnedTerm::try_new(|env: Env<'_>| {
         // Safe: what makes new atoms or functions is refused.
         match env.binary_to_term(&bytes) {
             Some((term, _length)) => Ok(term),
@@ -116,13 +115,13 @@ fn forward(to: Term<'_>, term: Term<'_>) {
 }
 
 /// `{name, node}` with atoms. Python makes none: names that the BEAM does not know lead nowhere.
-fn place<'py>(converter: &Converter<'py>, pair: Term<'_>) -> Outcome<'py, Answer> {
+fn place<'py>(converter: &Converter<'py>, pair: Term<'_>) -> Outcome<'py, OwnedTerm> {
     let parts = Tuple::of(pair).filter(|parts| parts.len() == 2);
     let parts = parts.and_then(|parts| Some((text(parts.at(0))?, text(parts.at(1))?)));
     let Some((name, node)) = parts else {
         return Err(type_error(converter, "a place is a pair of names: (name, node)"));
     };
-    Answer::try_new(|env| {
+    OwnedTerm::try_new(|env| {
         let atom = |text: &str| {
             existing_atom(env, text).ok_or_else(|| {
                 process_error(converter, &format!("no process or node is called {text:?}"))

@@ -9,7 +9,8 @@ use crate::callback::{self, Target};
 use crate::convert::{self, Converter};
 use crate::current::{self, Current};
 use crate::failure::{Failure, Outcome};
-use crate::reply::{Answer, Ticket};
+use crate::reply::Ticket;
+use crate::terms::OwnedTerm;
 use crate::{atoms, attendant};
 
 /// The beginnings of lines, one for each device. What `print` gives us in pieces travels as a
@@ -146,7 +147,7 @@ pub fn log<'py>(
     text: &Object<'py>,
     metadata: &Object<'py>,
 ) -> Outcome<'py, ()> {
-    let record = Answer::try_new(|env| {
+    let record = OwnedTerm::try_new(|env| {
         let text = convert::to_elixir(env, converter, text)?;
         let metadata = convert::to_elixir(env, converter, metadata)?;
         Ok::<_, Failure<'py>>((text, metadata).encode(env))

@@ -10,11 +10,11 @@
 //!      └───── cancel ────────┴─────────────► CANCELLED      (nobody will hear of it)
 //! ```
 //!
-//! Whoever moves the ticket to its last state owns the answer. The submitter, or the caller that
-//! awaits a spawned call later on, waits at the slot for a few microseconds and sets `BY_MESSAGE`
-//! when it leaves; the word it finds there tells whether the answer was in the slot already, in
-//! which case it takes it and no message is sent. The worker sets `BY_MESSAGE` itself when it has
-//! something to say before the answer, since messages must stay in order.
+//! Whoever moves the ticket to its last state owns the answer. The caller looks at the slot for a
+//! few microseconds. If that is too soon, it names the tag that messages are to have and sets
+//! `BY_MESSAGE`; the word it finds there tells whether the answer has come to the slot meanwhile,
+//! in which case it takes it and no message is sent. What the worker has to say before the answer,
+//! and before there is a tag, waits for that: then `EARLY` keeps the answer from being taken first.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
@@ -22,12 +22,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustler::sys::ErlNifTerm;
-use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
+use rustler::{Atom, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
 use crate::contexts::Entry;
 use crate::convert::Plain;
-use crate::terms::{self, TermStore, Tuple};
+use crate::ops::Op;
+use crate::terms::{self, AnyPid, OwnedTerm, Tuple};
 use crate::times::Times;
 use crate::{atoms, attendant, task};
 
@@ -37,6 +37,7 @@ const REPLIED: u8 = 2;
 const CANCELLED: u8 = 3;
 const PHASE: u8 = 3;
 const BY_MESSAGE: u8 = 4;
+const EARLY: u8 = 8;
 
 pub struct Ticket {
     pub id: u64,
@@ -52,15 +53,22 @@ pub struct Ticket {
     reference: Mutex<Option<ResourceArc<TicketRef>>>,
     state: AtomicU8,
     /// Held while something is said before the answer.
-    speaking: Mutex<()>,
+    hearing: Mutex<Hearing>,
     slot: UnsafeCell<Option<Reply>>,
 }
 
-/// Who asked, and what they want to hear. The terms are in `store`.
+/// How the caller hears of what does not come by the slot.
+#[derive(Default)]
+struct Hearing {
+    /// What each of its messages is to begin with, once it waits for them.
+    tag: Option<OwnedTerm>,
+    /// What was said before.
+    early: Vec<OwnedTerm>,
+}
+
+/// Who asked, for what, and what they want to hear.
 pub struct Address {
-    pub store: TermStore,
-    pub op: ErlNifTerm,
-    pub tag: ErlNifTerm,
+    pub op: Op,
     pub caller: LocalPid,
     pub kind: Kind,
     /// Kept for those who ask how long all took.
@@ -71,26 +79,30 @@ pub enum Kind {
     /// The caller waits, at the slot and then in a `receive`, and does meanwhile what Python asks.
     Call,
     /// The caller does other things first; output goes to `leader`.
-    Spawn { leader: ErlNifTerm },
+    Spawn { leader: AnyPid },
     /// As `Spawn`, but the answer comes as an event loop's: `{async_result, Ref, Answer}`. The
     /// reference is what the native side answers with at once, and the request is stopped when
     /// the caller dies. Failures go by way of `Py.Attendant`, with `info`.
-    Task { leader: ErlNifTerm, info: ErlNifTerm, timeout: Option<Duration> },
+    Task { leader: AnyPid, info: OwnedTerm, timeout: Option<Duration> },
     /// Nobody waits. Of a failure `Py.Attendant` hears, with `info`.
-    Cast { leader: ErlNifTerm, info: ErlNifTerm },
+    Cast { leader: AnyPid, info: CastInfo },
+}
+
+/// What `Py.Request.Cast` has to know of a cast if it fails.
+pub enum CastInfo {
+    /// As the request itself knows it.
+    Own {
+        format: Atom,
+        routed: bool,
+    },
+    Given(OwnedTerm),
 }
 
 /// What is said to a request.
 pub enum Reply {
     /// `{ok, Value}`
     Value(Plain),
-    Term(Answer),
-}
-
-/// A term in an environment of its own.
-pub struct Answer {
-    store: TermStore,
-    term: ErlNifTerm,
+    Term(OwnedTerm),
 }
 
 // SAFETY: the slot is written by the worker before it moves the ticket to REPLIED, and read after
@@ -128,7 +140,8 @@ pub enum Cancelled {
 }
 
 impl Ticket {
-    pub fn new(entry: Arc<Entry>, address: Address, erlang: bool, by_message: bool) -> Arc<Ticket> {
+    pub fn new(entry: Arc<Entry>, address: Address, erlang: bool) -> Arc<Ticket> {
+        let has_slot = matches!(address.kind, Kind::Call | Kind::Spawn { .. });
         Arc::new(Ticket {
             id: next_id(),
             entry,
@@ -137,8 +150,8 @@ impl Ticket {
             was_attended: AtomicBool::new(false),
             is_task: AtomicBool::new(false),
             reference: Mutex::default(),
-            state: AtomicU8::new(if by_message { QUEUED | BY_MESSAGE } else { QUEUED }),
-            speaking: Mutex::default(),
+            state: AtomicU8::new(if has_slot { QUEUED } else { QUEUED | BY_MESSAGE }),
+            hearing: Mutex::default(),
             slot: UnsafeCell::new(None),
         })
     }
@@ -186,19 +199,59 @@ impl Ticket {
         self.reference.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn is_replied(&self) -> bool {
-        self.state.load(Ordering::Acquire) & PHASE == REPLIED
+    /// Is there anything to be heard?
+    pub fn has_spoken(&self) -> bool {
+        let state = self.state.load(Ordering::Acquire);
+        state & PHASE == REPLIED || state & EARLY != 0
     }
 
-    /// Nobody looks into the slot after this. The answer, if it is there.
-    pub fn leave<'a>(&self, env: Env<'a>) -> Option<Term<'a>> {
-        if self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel) != REPLIED {
+    /// The answer, if it is in the slot and nothing was said before it. For the caller alone.
+    pub fn take<'a>(&self, env: Env<'a>) -> Option<Term<'a>> {
+        if self.state.load(Ordering::Acquire) != REPLIED {
+            return None;
+        }
+        self.leave(REPLIED).map(|reply| reply.encode(env))
+    }
+
+    /// The same, and otherwise whatever there is to be heard comes as messages `{Tag, Message}`,
+    /// from now on. For the caller alone, once.
+    pub fn expect<'a>(&self, env: Env<'a>, tag: Term<'a>) -> Option<Term<'a>> {
+        if let Some(answer) = self.take(env) {
+            return Some(answer);
+        }
+        let mut hearing = self.hearing();
+        let early = std::mem::take(&mut hearing.early);
+        hearing.tag = Some(OwnedTerm::of(tag));
+        terms::calling(env, || {
+            for message in &early {
+                self.say(tag, |env| message.term().in_env(env));
+            }
+        });
+        // Still locked: what is said from now on is a message, and so is the answer after it.
+        let reply = self.leave(REPLIED | if early.is_empty() { 0 } else { EARLY })?;
+        if early.is_empty() {
+            return Some(reply.encode(env));
+        }
+        terms::calling(env, || self.say(tag, |env| reply.encode(env)));
+        None
+    }
+
+    /// Nobody looks into the slot after this. What is there, if that is the state.
+    fn leave(&self, state: u8) -> Option<Reply> {
+        if self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel) != state {
             return None;
         }
         // SAFETY: REPLIED without BY_MESSAGE means that the worker has filled the slot and is
         // done with it; and whoever found that word has changed it, so comes here alone.
-        let reply = unsafe { (*self.slot.get()).take() }?;
-        Some(reply.encode(env))
+        unsafe { (*self.slot.get()).take() }
+    }
+
+    fn hearing(&self) -> MutexGuard<'_, Hearing> {
+        self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(&self, tag: Term<'_>, make: impl for<'b> FnOnce(Env<'b>) -> Term<'b>) -> bool {
+        terms::send(&self.address.caller, |env| (tag.in_env(env), make(env)).encode(env))
     }
 
     /// After that nothing is said to the caller any more, beyond what is in its mailbox.
@@ -206,7 +259,7 @@ impl Ticket {
         match self.advance(|phase| (phase < REPLIED).then_some(CANCELLED)) {
             Ok(before) => {
                 if before & PHASE == RUNNING {
-                    drop(self.speaking.lock());
+                    drop(self.hearing());
                     // The worker says that it is a task, then looks whether it was cancelled; we
                     // do the opposite.
                     if self.is_task.load(Ordering::SeqCst) {
@@ -217,7 +270,15 @@ impl Ticket {
                 }
                 Cancelled::Now
             }
-            Err(state) if state & PHASE == REPLIED => Cancelled::Replied,
+            // What is in the slot is not wanted.
+            Err(state) if state & PHASE == REPLIED => {
+                let state = self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel);
+                if state & BY_MESSAGE == 0 {
+                    Cancelled::Now
+                } else {
+                    Cancelled::Replied
+                }
+            }
             Err(_) => Cancelled::Now,
         }
     }
@@ -231,14 +292,18 @@ impl Ticket {
     pub fn tell(&self, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
         // Whoever cancels waits for this lock afterwards, so what we say is either not said or in
         // the mailbox by then.
-        let _speaking = self.speaking.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel);
-        if before & PHASE == CANCELLED {
+        let mut hearing = self.hearing();
+        if self.is_over() {
             return false;
         }
-        terms::send(&self.address.caller, |env| {
-            (self.address.tag().in_env(env), make(env)).encode(env)
-        })
+        match &hearing.tag {
+            Some(tag) => self.say(tag.term(), make),
+            None => {
+                hearing.early.push(OwnedTerm::new(make));
+                self.state.fetch_or(EARLY, Ordering::AcqRel);
+                true
+            }
+        }
     }
 
     /// The answer; the worker gives it once.
@@ -251,8 +316,8 @@ impl Ticket {
         if let Some(reference) = reference {
             return self.end_task(reply, reference);
         }
-        if let Kind::Cast { info, .. } = self.address.kind {
-            return self.report(reply, info);
+        if let Kind::Cast { leader, info } = &self.address.kind {
+            return self.report(&reply, leader, info);
         }
         if state & BY_MESSAGE != 0 {
             return self.post(reply);
@@ -261,7 +326,8 @@ impl Ticket {
         // SAFETY: nobody looks into the slot before REPLIED is set, below.
         unsafe { *slot = Some(reply) };
         let placed = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-            (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED).then_some(REPLIED)
+            (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED)
+                .then_some(REPLIED | (state & !PHASE))
         });
         if placed.is_err() {
             // SAFETY: the slot was left before we were done, so it is still ours.
@@ -274,26 +340,27 @@ impl Ticket {
         if self.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
             return;
         }
-        let Answer { mut store, term } = reply.into_answer();
-        let tag = store.keep(self.address.tag());
-        // SAFETY: both were put into this store. A receiver that has died needs no answer.
-        unsafe {
-            let message = (store.get(tag), store.get(term));
-            let message = message.encode(message.0.get_env()).as_c_arg();
-            store.send(&self.address.caller, message);
-        }
+        let Some(tag) = self.hearing().tag.take() else { return };
+        let caller = &self.address.caller;
+        // A receiver that has died needs no answer.
+        match reply {
+            Reply::Value(value) => {
+                tag.send(caller, |env, tag| (tag, (atoms::ok(), value)).encode(env))
+            }
+            Reply::Term(answer) => {
+                answer.send(caller, |env, answer| (tag.term().in_env(env), answer).encode(env))
+            }
+        };
     }
 
     fn end_task(&self, reply: Reply, reference: ResourceArc<TicketRef>) {
-        let Kind::Task { info, .. } = self.address.kind else { return };
+        let Kind::Task { info, .. } = &self.address.kind else { return };
         if self.advance(|phase| (phase != CANCELLED).then_some(REPLIED)).is_err() {
             return;
         }
         match reply {
-            Reply::Term(answer) if !answer.is_ok() => {
-                // SAFETY: `info` was put into the address's store.
-                let info = unsafe { self.address.store.get(info) };
-                attendant::task_ended(reference, &self.address, info, &answer);
+            Reply::Term(answer) if !is_ok(answer.term()) => {
+                attendant::task_ended(reference, &self.address, info.term(), answer.term());
             }
             reply => {
                 terms::send(&self.address.caller, |env| {
@@ -304,33 +371,33 @@ impl Ticket {
     }
 
     /// Of a cast nobody hears when it went well.
-    fn report(&self, reply: Reply, info: ErlNifTerm) {
+    fn report(&self, reply: &Reply, leader: &AnyPid, info: &CastInfo) {
         let Reply::Term(answer) = reply else { return };
-        // SAFETY: made in that store; `info` was put into the address's.
-        let (answer, info) =
-            unsafe { (answer.store.get(answer.term), self.address.store.get(info)) };
-        attendant::cast_ended(answer, info, self.address.op());
+        let Address { op, caller, .. } = &self.address;
+        attendant::cast_ended(answer.term(), op, |env| match info {
+            CastInfo::Given(info) => info.term().in_env(env),
+            CastInfo::Own { format, routed } => [
+                (atoms::caller(), caller.encode(env)),
+                (atoms::leader(), leader.encode(env)),
+                (atoms::format(), format.encode(env)),
+                (atoms::is_routed(), routed.encode(env)),
+            ]
+            .into_iter()
+            .fold(rustler::types::map::map_new(env), |map, (key, value)| {
+                map.map_put(key, value).unwrap_or(map)
+            }),
+        });
     }
 
     /// Moves on from the present phase if `next` says so; the state before, either way.
     fn advance(&self, next: impl Fn(u8) -> Option<u8>) -> Result<u8, u8> {
         self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
-            next(state & PHASE).map(|phase| phase | (state & BY_MESSAGE))
+            next(state & PHASE).map(|phase| phase | (state & !PHASE))
         })
     }
 }
 
 impl Address {
-    pub fn op(&self) -> Term<'_> {
-        // SAFETY: the fields are terms of the store beside them.
-        unsafe { self.store.get(self.op) }
-    }
-
-    fn tag(&self) -> Term<'_> {
-        // SAFETY: as above.
-        unsafe { self.store.get(self.tag) }
-    }
-
     /// Does the answer come as that of a task?
     pub fn is_task(&self) -> bool {
         matches!(self.kind, Kind::Task { .. })
@@ -342,12 +409,11 @@ impl Address {
     }
 
     /// Where output goes that the caller does not take itself.
-    pub fn leader(&self) -> Option<Term<'_>> {
-        match self.kind {
+    pub fn leader(&self) -> Option<&AnyPid> {
+        match &self.kind {
             Kind::Call => None,
             Kind::Spawn { leader } | Kind::Task { leader, .. } | Kind::Cast { leader, .. } => {
-                // SAFETY: as above.
-                Some(unsafe { self.store.get(leader) })
+                Some(leader)
             }
         }
     }
@@ -360,58 +426,11 @@ impl Reply {
             Reply::Term(answer) => answer.term().in_env(env),
         }
     }
-
-    fn into_answer(self) -> Answer {
-        match self {
-            Reply::Value(_) => Answer::new(|env| self.encode(env)),
-            Reply::Term(answer) => answer,
-        }
-    }
 }
 
-impl Answer {
-    pub fn new(make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> Answer {
-        let mut store = TermStore::new();
-        let term = store.make(make);
-        Answer { store, term }
-    }
-
-    /// The same, if it can be made.
-    pub fn try_new<E>(
-        make: impl for<'a> FnOnce(Env<'a>) -> Result<Term<'a>, E>,
-    ) -> Result<Answer, E> {
-        let mut failed = None;
-        let answer = Answer::new(|env| {
-            make(env).unwrap_or_else(|error| {
-                failed = Some(error);
-                atoms::error().encode(env)
-            })
-        });
-        failed.map_or(Ok(answer), Err)
-    }
-
-    /// A copy of a term.
-    pub fn of(term: Term<'_>) -> Answer {
-        let mut store = TermStore::new();
-        let term = store.keep(term);
-        Answer { store, term }
-    }
-
-    /// Is it `{ok, Value}`?
-    fn is_ok(&self) -> bool {
-        Tuple::of(self.term()).is_some_and(|term| term.at(0).as_c_arg() == atoms::ok().as_c_arg())
-    }
-
-    pub fn term(&self) -> Term<'_> {
-        // SAFETY: made in this store.
-        unsafe { self.store.get(self.term) }
-    }
-
-    /// The two halves of a pair, elsewhere.
-    pub fn pair<'a>(&self, env: Env<'a>) -> [Term<'a>; 2] {
-        let pair = Tuple::of(self.term()).expect("made as a pair");
-        [pair.at(0).in_env(env), pair.at(1).in_env(env)]
-    }
+/// Is it `{ok, Value}`?
+fn is_ok(answer: Term<'_>) -> bool {
+    Tuple::of(answer).is_some_and(|answer| answer.at(0).as_c_arg() == atoms::ok().as_c_arg())
 }
 
 /// Names a request, or something else that may be interrupted.

@@ -10,9 +10,9 @@ use crate::convert::{self, Converter, Plain};
 use crate::current::Current;
 use crate::failure::{self, Failure, Outcome};
 use crate::object::{self, NamespaceRef};
-use crate::reply::{self, Answer, Reply, Ticket};
+use crate::reply::{self, Reply, Ticket};
 use crate::task::{self, Next, Place};
-use crate::terms::Tuple;
+use crate::terms::{OwnedTerm, Tuple};
 use crate::{atoms, attendant, callback, ops, output};
 
 pub struct Request {
@@ -95,15 +95,10 @@ impl Request {
         &self.ticket
     }
 
-    fn work(
-        mut self: Box<Self>,
-        py: Attached<'_>,
-        ticket: &Ticket,
-        current: &Current<'_>,
-    ) -> Next {
+    fn work(mut self: Box<Self>, py: Attached<'_>, ticket: &Ticket, current: &Current<'_>) -> Next {
         let converter = &current.converter(py);
-        let op = ticket.address.op();
-        if let Some(calls) = ops::batch::calls(op) {
+        let op = &ticket.address.op;
+        if let Some(calls) = op.batch() {
             (*self).conclude(converter, Some(current), |request, env| {
                 let encode = |value| request.encode(env, converter, value);
                 let answers = ops::batch::run(env, converter, &request.scope, calls, encode);
@@ -113,7 +108,7 @@ impl Request {
             return Next::Nothing;
         }
         let outcome = match self.resume.take() {
-            None => ops::run(converter, &self.scope, op),
+            None => op.run(converter, &self.scope),
             Some(marker) => resume(converter, &marker),
         };
         match outcome {
@@ -121,7 +116,7 @@ impl Request {
                 output::flush(current);
                 self.go_on_later(converter, value, Some(current))
             }
-            Ok(value) if task::is_coroutine(&value) && ops::awaits(op) => {
+            Ok(value) if task::is_coroutine(&value) && op.awaits() => {
                 self.become_task(converter, &value, current)
             }
             outcome => (*self).conclude_job(converter, outcome, current),
@@ -280,7 +275,7 @@ impl Request {
         make: impl for<'a> FnOnce(&Request, Env<'a>) -> Outcome<'py, Term<'a>>,
     ) {
         self.ticket.address.times.as_ref().inspect(|times| times.ran());
-        let answer = Answer::new(|env| {
+        let answer = OwnedTerm::new(|env| {
             let made = make(&self, env).unwrap_or_else(|failure| failure.encode(env, converter));
             match &self.ticket.address.times {
                 Some(times) => times.encode(env, &self.ticket.entry.pid, made),
@@ -330,7 +325,7 @@ impl Request {
     }
 
     fn refuse(&mut self, reason: Rejection) {
-        self.answer(Reply::Term(Answer::new(|env| failure::rejection(env, reason))));
+        self.answer(Reply::Term(OwnedTerm::new(|env| failure::rejection(env, reason))));
     }
 }
 

@@ -12,7 +12,7 @@ use hashbrown::hash_table::Entry;
 use hashbrown::HashTable;
 use rustler::{Encoder, Env, Term};
 
-use crate::reply::Answer;
+use crate::terms::OwnedTerm;
 use crate::{atoms, terms};
 
 /// A power of two, several times the number of threads that may want one at the same time.
@@ -25,7 +25,7 @@ type Shard = Mutex<HashTable<Row>>;
 
 struct Row {
     hash: u64,
-    key: Answer,
+    key: OwnedTerm,
     value: Value,
 }
 
@@ -34,16 +34,16 @@ struct Row {
 pub enum Value {
     /// Can be counted up and down in its place, and needs no memory of its own.
     Integer(i64),
-    Term(Arc<Answer>),
+    Term(Arc<OwnedTerm>),
 }
 
 impl Value {
     pub fn of(term: Term<'_>) -> Value {
-        term.decode().map_or_else(|_| Value::Term(Arc::new(Answer::of(term))), Value::Integer)
+        term.decode().map_or_else(|_| Value::Term(Arc::new(OwnedTerm::of(term))), Value::Integer)
     }
 
     /// Without another copy.
-    pub fn take(answer: Answer) -> Value {
+    pub fn take(answer: OwnedTerm) -> Value {
         match answer.term().decode() {
             Ok(integer) => Value::Integer(integer),
             Err(_) => Value::Term(Arc::new(answer)),
@@ -161,7 +161,7 @@ impl<'a> Key<'a> {
     }
 
     fn row(&self, value: Value) -> Row {
-        Row { hash: self.hash, key: Answer::of(self.term), value }
+        Row { hash: self.hash, key: OwnedTerm::of(self.term), value }
     }
 }
 

@@ -8,7 +8,9 @@ use rustler::sys::{
     enif_alloc_env, enif_clear_env, enif_free_env, enif_get_tuple, enif_is_identical,
     enif_make_copy, enif_send, enif_whereis_pid, ErlNifEnv, ErlNifTerm,
 };
-use rustler::{Atom, Env, LocalPid, Term};
+use rustler::{Atom, Encoder, Env, LocalPid, Term};
+
+use crate::atoms;
 
 /// The elements of a tuple.
 #[derive(Clone, Copy)]
@@ -141,7 +143,7 @@ impl TermStore {
         }
     }
 
-    fn env(&self) -> Env<'_> {
+    pub fn env(&self) -> Env<'_> {
         // SAFETY: the environment lives as long as `self`.
         unsafe { Env::new(self, self.0) }
     }
@@ -191,6 +193,85 @@ impl Drop for Spare {
         for env in self.0.get_mut().drain(..) {
             // SAFETY: put there by its last owner.
             unsafe { enif_free_env(env) };
+        }
+    }
+}
+
+/// A term in an environment of its own.
+pub struct OwnedTerm {
+    store: TermStore,
+    term: ErlNifTerm,
+}
+
+impl OwnedTerm {
+    pub fn new(make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> OwnedTerm {
+        let mut store = TermStore::new();
+        let term = store.make(make);
+        OwnedTerm { store, term }
+    }
+
+    /// The same, if it can be made.
+    pub fn try_new<E>(
+        make: impl for<'a> FnOnce(Env<'a>) -> Result<Term<'a>, E>,
+    ) -> Result<OwnedTerm, E> {
+        let mut failed = None;
+        let made = OwnedTerm::new(|env| {
+            make(env).unwrap_or_else(|error| {
+                failed = Some(error);
+                atoms::error().encode(env)
+            })
+        });
+        failed.map_or(Ok(made), Err)
+    }
+
+    /// A copy of a term.
+    pub fn of(term: Term<'_>) -> OwnedTerm {
+        let mut store = TermStore::new();
+        let term = store.keep(term);
+        OwnedTerm { store, term }
+    }
+
+    pub fn term(&self) -> Term<'_> {
+        // SAFETY: made in this store.
+        unsafe { self.store.get(self.term) }
+    }
+
+    /// The two halves of a pair, elsewhere.
+    pub fn pair<'a>(&self, env: Env<'a>) -> [Term<'a>; 2] {
+        let pair = Tuple::of(self.term()).expect("made as a pair");
+        [pair.at(0).in_env(env), pair.at(1).in_env(env)]
+    }
+
+    /// Sends what is made of it, in the environment that it has already.
+    pub fn send(
+        self,
+        to: &LocalPid,
+        make: impl for<'a> FnOnce(Env<'a>, Term<'a>) -> Term<'a>,
+    ) -> bool {
+        let message = make(self.store.env(), self.term()).as_c_arg();
+        // SAFETY: made in that store.
+        unsafe { self.store.send(to, message) }
+    }
+}
+
+/// A process, of this node or of another one.
+pub enum AnyPid {
+    /// A word, which needs no environment.
+    Local(LocalPid),
+    Remote(OwnedTerm),
+}
+
+impl AnyPid {
+    pub fn of(pid: Term<'_>) -> AnyPid {
+        pid.decode().map_or_else(|_| AnyPid::Remote(OwnedTerm::of(pid)), AnyPid::Local)
+    }
+}
+
+impl Encoder for AnyPid {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            AnyPid::Local(pid) => pid.encode(env),
+            AnyPid::Remote(pid) => pid.term().in_env(env),
         }
     }
 }

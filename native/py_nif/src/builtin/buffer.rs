@@ -7,11 +7,11 @@ use pyo3_ffi as ffi;
 use rustler::{Binary, Env, Term};
 
 use super::{instance, refuse_new, slot};
-use crate::reply::Answer;
+use crate::terms::OwnedTerm;
 
 /// What an instance holds. The binary's environment keeps it alive, and so the bytes at `data`.
 struct Buffer {
-    binary: Answer,
+    binary: OwnedTerm,
     data: *const u8,
     length: usize,
 }
@@ -30,7 +30,7 @@ pub unsafe fn make_type(module: *mut ffi::PyObject) -> *mut ffi::PyObject {
 /// A read-only `memoryview` of the binary `term`. Binaries above 64 bytes are shared, not copied.
 pub fn view<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Raised<'py>> {
     // Terms in an environment of its own do not move.
-    let copy = Answer::of(term);
+    let copy = OwnedTerm::of(term);
     let bytes = Binary::from_term(copy.term()).expect("the caller has asked").as_slice();
     let (data, length) = (bytes.as_ptr(), bytes.len());
     // SAFETY: attached, and `kind` is the type made above; the view has a reference of its own.

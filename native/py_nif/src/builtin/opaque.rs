@@ -8,7 +8,7 @@ use pyo3_ffi as ffi;
 use rustler::Term;
 
 use super::{give, instance, method, refuse_new, slot, talk, Methods};
-use crate::reply::Answer;
+use crate::terms::OwnedTerm;
 
 /// A type whose instances hold a term, in an environment of its own, and can do one more thing.
 /// Null with an exception set if that fails.
@@ -26,10 +26,10 @@ pub unsafe fn make_type(
         slot(ffi::Py_tp_richcompare, compare as *mut c_void),
         special,
     ];
-    // SAFETY: the caller's promise; the slots are for instances with an `Answer`.
+    // SAFETY: the caller's promise; the slots are for instances with an `OwnedTerm`.
     unsafe {
         let flags = ffi::Py_TPFLAGS_DEFAULT;
-        instance::make_type::<Answer>(module, name, flags, refuse_new, &slots)
+        instance::make_type::<OwnedTerm>(module, name, flags, refuse_new, &slots)
     }
 }
 
@@ -37,7 +37,7 @@ pub unsafe fn make_type(
 pub fn new<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Raised<'py>> {
     // SAFETY: attached, and `kind` is one of our types.
     unsafe {
-        let made = instance::make(kind.as_ptr().cast(), Answer::of(term));
+        let made = instance::make(kind.as_ptr().cast(), OwnedTerm::of(term));
         Object::from_owned(kind.py(), made)
     }
 }
@@ -48,7 +48,7 @@ pub fn new<'py>(kind: &Object<'py>, term: Term<'_>) -> Result<Object<'py>, Raise
 /// `object` is an instance of one of the types above and outlives the term.
 pub unsafe fn term<'a>(object: *mut ffi::PyObject) -> Term<'a> {
     // SAFETY: the caller's promise.
-    unsafe { instance::value::<Answer>(object) }.term()
+    unsafe { instance::value::<OwnedTerm>(object) }.term()
 }
 
 unsafe extern "C" fn hash(object: *mut ffi::PyObject) -> ffi::Py_hash_t {

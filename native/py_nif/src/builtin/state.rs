@@ -9,8 +9,8 @@ use super::arguments::two;
 use super::talk::speak;
 use crate::convert::{self, Converter};
 use crate::failure::{Failure, Outcome};
-use crate::reply::Answer;
 use crate::state::{self, Uncounted, Value};
+use crate::terms::OwnedTerm;
 
 /// `state_get(key, default)`
 pub unsafe extern "C" fn get(
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn keys(
     // SAFETY: CPython calls us attached.
     let py = unsafe { Attached::assume() };
     speak(py, |converter, _current| {
-        let keys = Answer::new(state::keys);
+        let keys = OwnedTerm::new(state::keys);
         Ok(convert::to_python(converter, keys.term())?)
     })
 }
@@ -104,14 +104,14 @@ pub unsafe extern "C" fn clear(
 fn to_python<'py>(converter: &Converter<'py>, value: &Value) -> Outcome<'py, Object<'py>> {
     // A copy of our own: looking into a term may write to its environment, as for a binary that
     // does not begin at a whole byte, and others may be reading this one.
-    let value = Answer::new(|env| value.in_env(env));
+    let value = OwnedTerm::new(|env| value.in_env(env));
     Ok(convert::to_python(converter, value.term())?)
 }
 
-fn term<'py>(converter: &Converter<'py>, object: &Object<'_>) -> Outcome<'py, Answer> {
+fn term<'py>(converter: &Converter<'py>, object: &Object<'_>) -> Outcome<'py, OwnedTerm> {
     // SAFETY: attached to the same interpreter throughout; the object outlives the call.
     let object = unsafe { Object::from_borrowed(converter.py, object.as_ptr()) };
-    Answer::try_new(|env| convert::to_elixir(env, converter, &object))
+    OwnedTerm::try_new(|env| convert::to_elixir(env, converter, &object))
 }
 
 fn refuse<'py>(py: Attached<'py>, key: &Object<'_>, uncounted: &Uncounted) -> Failure<'py> {

@@ -11,8 +11,7 @@ use rustler::{Encoder, Env, LocalPid, Term};
 
 use crate::convert::Converter;
 use crate::current::Current;
-use crate::reply::Answer;
-use crate::terms::{Caller, TermStore};
+use crate::terms::{Caller, OwnedTerm, TermStore};
 
 /// Names somebody who waits, at whichever channel.
 pub type Id = u64;
@@ -142,7 +141,7 @@ impl Wakeups {
 /// A process, and the term by which it knows what is for it.
 pub struct Process {
     pub pid: LocalPid,
-    tag: Answer,
+    tag: OwnedTerm,
 }
 
 // SAFETY: a local pid is a plain value that is valid on every thread; the rest may move.
@@ -152,7 +151,7 @@ unsafe impl Sync for Process {}
 
 impl Process {
     pub fn new(pid: LocalPid, tag: Term<'_>) -> Process {
-        Process { pid, tag: Answer::of(tag) }
+        Process { pid, tag: OwnedTerm::of(tag) }
     }
 
     pub fn tag(&self) -> Term<'_> {

@@ -57,13 +57,21 @@ pub fn sequence_in<'py, 't>(
     items: impl Iterator<Item = Term<'t>>,
     depth: usize,
 ) -> In<'py> {
+    tuple_of(converter, length, items.map(|item| into(converter, item, depth + 1)))
+}
+
+/// `length` objects as a tuple.
+pub fn tuple_of<'py>(
+    converter: &Converter<'py>,
+    length: usize,
+    items: impl Iterator<Item = In<'py>>,
+) -> In<'py> {
     // SAFETY: as for lists.
     let tuple =
         unsafe { Object::from_owned(converter.py, ffi::PyTuple_New(length as ffi::Py_ssize_t)) }
             .map_err(failed_in("memory"))?;
     for (index, item) in items.enumerate() {
-        let item = into(converter, item, depth + 1)
-            .map_err(|error| error.inside(|| Step::Index(index)))?;
+        let item = item.map_err(|error| error.inside(|| Step::Index(index)))?;
         // SAFETY: as for lists.
         unsafe { ffi::PyTuple_SET_ITEM(tuple.as_ptr(), index as ffi::Py_ssize_t, item.into_ptr()) };
     }

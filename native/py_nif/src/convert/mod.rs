@@ -26,10 +26,10 @@ use crate::keys::Binaries;
 use crate::local::{Builtin, How, Local};
 use crate::object::ObjectRef;
 
-pub use collection::kwargs_in as keywords;
+pub use collection::{kwargs_in as keywords, tuple_of};
 pub use json::to_json;
 pub use plain::Plain;
-pub use text::{atom_text, binary_from as binary, bytes_from as bytes};
+pub use text::{atom_text, binary_from as binary, bytes_from as bytes, data_in as data};
 
 /// As deep as Python's own recursion limit lets a program go by default.
 const DEEPEST: usize = 1000;

@@ -16,9 +16,7 @@ const LARGE_BIG: u8 = 111;
 pub fn integer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     let py = converter.py;
     if let Ok(small) = term.decode::<i64>() {
-        // SAFETY: attached; a new reference or null with an exception set.
-        return unsafe { Object::from_owned(py, ffi::PyLong_FromLongLong(small)) }
-            .map_err(failed_in("memory"));
+        return integer_to_python(converter, small);
     }
     let external = term.to_binary();
     let (negative, magnitude) = match external.as_slice() {
@@ -44,8 +42,17 @@ pub fn integer_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
     value.map_err(failed_in("memory"))
 }
 
+pub fn integer_to_python<'py>(converter: &Converter<'py>, value: i64) -> In<'py> {
+    // SAFETY: attached; a new reference or null with an exception set.
+    unsafe { Object::from_owned(converter.py, ffi::PyLong_FromLongLong(value)) }
+        .map_err(failed_in("memory"))
+}
+
 pub fn float_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
-    let value: f64 = term.decode().expect("its type says float");
+    float_to_python(converter, term.decode().expect("its type says float"))
+}
+
+pub fn float_to_python<'py>(converter: &Converter<'py>, value: f64) -> In<'py> {
     // SAFETY: attached; a new reference or null with an exception set.
     unsafe { Object::from_owned(converter.py, ffi::PyFloat_FromDouble(value)) }
         .map_err(failed_in("memory"))

@@ -1,11 +1,11 @@
-//! Values that fit into a word. Many a call answers with one, and it travels as such: an
-//! environment to carry it would cost more than the call.
+//! Values that fit into a word. Many a call takes and answers with such, and they travel as they
+//! are: an environment to carry them would cost more than the call.
 
 use py_host::Object;
 use pyo3_ffi as ffi;
-use rustler::{Atom, Encoder, Env, Term};
+use rustler::{Atom, Encoder, Env, Term, TermType};
 
-use super::{number, text, Converter};
+use super::{number, text, Converter, In};
 use crate::local::Builtin;
 
 #[derive(Clone, Copy)]
@@ -25,6 +25,24 @@ impl Plain {
             Some(Builtin::Float) => Some(number::float(object)),
             Some(_) => None,
             None => text::constant(converter, object).map(Plain::Atom),
+        }
+    }
+
+    /// `None` for everything else.
+    pub fn of_term(term: Term<'_>) -> Option<Plain> {
+        match term.get_type() {
+            TermType::Integer => term.decode().ok().map(Plain::Integer),
+            TermType::Float => term.decode().ok().map(Plain::Float),
+            TermType::Atom => Atom::from_term(term).ok().map(Plain::Atom),
+            _ => None,
+        }
+    }
+
+    pub fn to_python<'py>(self, converter: &Converter<'py>) -> In<'py> {
+        match self {
+            Plain::Atom(atom) => text::atom_in(converter, converter.local.atom_term(atom)),
+            Plain::Integer(integer) => number::integer_to_python(converter, integer),
+            Plain::Float(float) => number::float_to_python(converter, float),
         }
     }
 }

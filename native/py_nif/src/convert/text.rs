@@ -39,7 +39,7 @@ fn whole_bytes(term: Term<'_>) -> Result<Binary<'_>, Box<Unconvertible>> {
     })
 }
 
-fn data_in<'py>(converter: &Converter<'py>, data: &[u8]) -> In<'py> {
+pub fn data_in<'py>(converter: &Converter<'py>, data: &[u8]) -> In<'py> {
     let made = match std::str::from_utf8(data) {
         Ok(text) => python_str(converter, text),
         Err(_) => python_bytes(converter, data),

@@ -25,11 +25,11 @@ fn context_operation<'a>(env: Env<'a>, pid: Term<'a>) -> Term<'a> {
     let Some(ticket) = contexts::find(pid).and_then(|entry| entry.current.get()) else {
         return atoms::nil().encode(env);
     };
-    let Some(op) = Tuple::of(ticket.address.op()) else {
+    let Some(op) = Tuple::of(ticket.address.op.encode(env)) else {
         return atoms::nil().encode(env);
     };
     let is = |atom: Atom| op.at(0).as_c_arg() == atom.as_c_arg();
-    let part = |index: usize| op.at(index).in_env(env);
+    let part = |index: usize| op.at(index);
     let operation = match op.len() {
         5 if is(atoms::call()) => (part(0), part(1), part(2)).encode(env),
         5 if is(atoms::call_method()) => (part(0), part(1), part(2)).encode(env),

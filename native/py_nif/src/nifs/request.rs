@@ -13,9 +13,10 @@ use crate::contexts::{self, Entry};
 use crate::failure;
 use crate::inline;
 use crate::object::{self, NamespaceRef};
-use crate::reply::{Address, Cancelled, Kind, Ticket, TicketRef};
+use crate::ops::Op;
+use crate::reply::{Address, Cancelled, CastInfo, Kind, Ticket, TicketRef};
 use crate::request::{Format, Request, Scope};
-use crate::terms::{TermStore, Tuple};
+use crate::terms::{AnyPid, OwnedTerm, Tuple};
 use crate::times::Times;
 
 /// How long a submitter waits at the slot, on its scheduler, when the worker is awake. Most short
@@ -37,7 +38,6 @@ fn request_submit<'a>(
     target: Term<'a>,
     op: Term<'a>,
     scope: Term<'a>,
-    tag: Term<'a>,
     format: Term<'a>,
     kind: Term<'a>,
 ) -> NifResult<Term<'a>> {
@@ -50,10 +50,8 @@ fn request_submit<'a>(
             return Ok((atoms::error(), (atoms::context(), atoms::not_found())).encode(env))
         }
     };
-    let mut store = TermStore::new();
-    let (op, tag) = (store.keep(op), store.keep(tag));
     let inline = kind.as_c_arg() == atoms::inline().as_c_arg();
-    let (kind, is_timed, is_kept) = parse_kind(kind, &mut store)?;
+    let (kind, is_timed) = parse_kind(kind, format)?;
     let is_cast = matches!(kind, Kind::Cast { .. });
     // Only a caller that waits can be in the middle of a callback.
     let nested = nested.filter(|_| matches!(kind, Kind::Call));
@@ -63,11 +61,9 @@ fn request_submit<'a>(
             None => entry.context.is_hot() && entry.context.waiting() < SHORT_QUEUE,
         };
     let times = is_timed.then(Times::default);
-    let address = Address { store, op, tag, caller: env.pid(), kind, times };
+    let address = Address { op: Op::of(op), caller: env.pid(), kind, times };
     let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
-    let erlang = format == Format::Erlang;
-    let slot = waits || inline;
-    let ticket = Ticket::new(Arc::clone(&entry), address, erlang, !(slot || is_kept));
+    let ticket = Ticket::new(Arc::clone(&entry), address, format == Format::Erlang);
     let task = ticket.address.is_task().then(|| ticket.reference(env));
     let request = Request::new(Arc::clone(&ticket), scope, format);
     let mut job: BoxedJob = Box::new(request);
@@ -88,9 +84,7 @@ fn request_submit<'a>(
     }
     if waits {
         wait_at_slot(&ticket);
-    }
-    if slot {
-        if let Some(answer) = ticket.leave(env) {
+        if let Some(answer) = ticket.take(env) {
             return Ok(answer);
         }
     }
@@ -109,25 +103,29 @@ fn submit(
     }
 }
 
-/// The answer that is kept for the caller, if it is there within microseconds; otherwise `wait`,
-/// and it comes as a message.
+/// The answer if it is there by now; otherwise `wait`, and it comes as a message.
 #[rustler::nif]
-fn request_fetch<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>) -> Term<'a> {
-    let ticket = &ticket.0;
-    let context = &ticket.entry.context;
+fn request_expect<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>, tag: Term<'a>) -> Term<'a> {
+    ticket.0.expect(env, tag).unwrap_or_else(|| atoms::wait().encode(env))
+}
+
+/// The same for a caller that has not waited for it yet: the answer if it is there within
+/// microseconds.
+#[rustler::nif]
+fn request_fetch<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>, tag: Term<'a>) -> Term<'a> {
+    let context = &ticket.0.entry.context;
     if context.is_hot() && context.waiting() <= SHORT_QUEUE {
-        wait_at_slot(ticket);
+        wait_at_slot(&ticket.0);
     }
-    ticket.leave(env).unwrap_or_else(|| atoms::wait().encode(env))
+    ticket.0.expect(env, tag).unwrap_or_else(|| atoms::wait().encode(env))
 }
 
 /// `cancelled`, or `replied` if the answer is in the mailbox or about to be.
 #[rustler::nif]
-fn request_cancel(env: Env<'_>, ticket: ResourceArc<TicketRef>) -> Atom {
+fn request_cancel(ticket: ResourceArc<TicketRef>) -> Atom {
     match ticket.0.cancel() {
-        Cancelled::Replied if ticket.0.leave(env).is_none() => atoms::replied(),
-        // One that was kept in the slot has gone with this.
-        _ => atoms::cancelled(),
+        Cancelled::Replied => atoms::replied(),
+        Cancelled::Now => atoms::cancelled(),
     }
 }
 
@@ -143,7 +141,7 @@ fn callback_reply<'a>(callback: ResourceArc<CallbackRef>, answer: Term<'a>) -> A
 
 fn wait_at_slot(ticket: &Ticket) {
     let since = Instant::now();
-    while !ticket.is_replied() && since.elapsed() < PATIENCE {
+    while !ticket.has_spoken() && since.elapsed() < PATIENCE {
         std::hint::spin_loop();
     }
 }
@@ -221,28 +219,32 @@ fn load(entry: &Entry) -> (bool, usize) {
     (entry.context.busy() >= LONG, entry.context.waiting())
 }
 
-/// `call`, `inline`, `{spawn, Leader}`, `{keep, Leader}`, `{cast, Leader, Info}` or
+/// `call`, `inline`, `{spawn, Leader}`, `{cast, Leader, IsRouted | Info}` or
 /// `{task, Leader, Info, Timeout}`, and whether the answer is to say how long all took
-/// (`timed_call`, `timed_spawn`, `timed_keep`) and to be kept until it is fetched.
-fn parse_kind(kind: Term<'_>, store: &mut TermStore) -> NifResult<(Kind, bool, bool)> {
+/// (`timed_call`, `timed_spawn`).
+fn parse_kind(kind: Term<'_>, format: Term<'_>) -> NifResult<(Kind, bool)> {
     let is = |term: Term<'_>, atom: Atom| term.as_c_arg() == atom.as_c_arg();
     if kind.is_atom() {
-        return Ok((Kind::Call, is(kind, atoms::timed_call()), false));
+        return Ok((Kind::Call, is(kind, atoms::timed_call())));
     }
-    let parts = Tuple::of(kind).ok_or(rustler::Error::BadArg)?;
+    let parts = Tuple::of(kind).filter(|parts| parts.len() > 1).ok_or(rustler::Error::BadArg)?;
+    let leader = AnyPid::of(parts.at(1));
     let kind = match parts.len() {
-        2 => Kind::Spawn { leader: store.keep(parts.at(1)) },
-        3 => Kind::Cast { leader: store.keep(parts.at(1)), info: store.keep(parts.at(2)) },
+        2 => Kind::Spawn { leader },
+        3 => {
+            let info = match parts.at(2).decode() {
+                Ok(routed) => CastInfo::Own { format: format.decode()?, routed },
+                Err(_) => CastInfo::Given(OwnedTerm::of(parts.at(2))),
+            };
+            Kind::Cast { leader, info }
+        }
         4 => {
-            let (leader, info) = (store.keep(parts.at(1)), store.keep(parts.at(2)));
             let timeout = parts.at(3).decode().ok().map(Duration::from_millis);
-            Kind::Task { leader, info, timeout }
+            Kind::Task { leader, info: OwnedTerm::of(parts.at(2)), timeout }
         }
         _ => return Err(rustler::Error::BadArg),
     };
-    let name = parts.at(0);
-    let is_timed = is(name, atoms::timed_spawn()) || is(name, atoms::timed_keep());
-    Ok((kind, is_timed, is(name, atoms::keep()) || is(name, atoms::timed_keep())))
+    Ok((kind, is(parts.at(0), atoms::timed_spawn())))
 }
 
 fn parse_scope(scope: Term<'_>) -> NifResult<Scope> {

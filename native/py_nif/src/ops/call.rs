@@ -19,13 +19,24 @@ pub fn call<'py>(
     kwargs: Term<'_>,
 ) -> Outcome<'py, Object<'py>> {
     let (args, kwargs) = arguments(converter, args, kwargs)?;
-    let callable = if is_main(module) {
-        from_namespace(converter, scope, function)?
-    } else {
-        attribute(converter, import(converter, module)?, function)?
-    };
+    if !is_main(module) {
+        return of_module(converter, module, function, &args, kwargs.as_ref());
+    }
+    let callable = from_namespace(converter, scope, function)?;
     current::converted();
     Ok(callable.call(&args, kwargs.as_ref())?)
+}
+
+pub fn of_module<'py>(
+    converter: &Converter<'py>,
+    module: Term<'_>,
+    function: Term<'_>,
+    args: &Object<'py>,
+    kwargs: Option<&Object<'py>>,
+) -> Outcome<'py, Object<'py>> {
+    let callable = attribute(converter, import(converter, module)?, function)?;
+    current::converted();
+    Ok(callable.call(args, kwargs)?)
 }
 
 pub fn call_object<'py>(

@@ -5,25 +5,70 @@ mod buffer;
 mod call;
 mod code;
 mod object;
+mod plain;
 
 use py_host::Object;
-use rustler::{Atom, Term};
+use rustler::types::list::ListIterator;
+use rustler::{Atom, Encoder, Env, Term};
 
 use crate::atoms;
 use crate::convert::Converter;
 use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
-use crate::terms::Tuple;
+use crate::terms::{OwnedTerm, Tuple};
+
+use plain::PlainCall;
 
 /// More elements than any operation has: one that is too long matches no row either.
 const LONGEST: usize = 6;
 
+/// An operation on its way.
+pub enum Op {
+    Plain(PlainCall),
+    Term(OwnedTerm),
+}
+
+impl Op {
+    pub fn of(op: Term<'_>) -> Op {
+        PlainCall::of(op).map_or_else(|| Op::Term(OwnedTerm::of(op)), Op::Plain)
+    }
+
+    pub fn run<'py>(&self, converter: &Converter<'py>, scope: &Scope) -> Outcome<'py, Object<'py>> {
+        match self {
+            Op::Plain(call) => call.run(converter),
+            Op::Term(op) => run(converter, scope, op.term()),
+        }
+    }
+
+    /// Does it run code, so that a coroutine it gives is to be awaited? What others give was there
+    /// before.
+    pub fn awaits(&self) -> bool {
+        let Op::Term(op) = self else { return true };
+        let names = [atoms::call(), atoms::call_method(), atoms::call_object(), atoms::eval()];
+        Tuple::of(op.term())
+            .is_some_and(|parts| names.iter().any(|name| name.as_c_arg() == parts.at(0).as_c_arg()))
+    }
+
+    /// Its calls, if it is many.
+    pub fn batch(&self) -> Option<ListIterator<'_>> {
+        match self {
+            Op::Plain(_) => None,
+            Op::Term(op) => batch::calls(op.term()),
+        }
+    }
+}
+
+impl Encoder for Op {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Op::Plain(call) => call.encode(env),
+            Op::Term(op) => op.term().in_env(env),
+        }
+    }
+}
+
 /// Runs one operation. The tuple comes from `Py.Request`, which has looked at the shapes.
-pub fn run<'py>(
-    converter: &Converter<'py>,
-    scope: &Scope,
-    op: Term<'_>,
-) -> Outcome<'py, Object<'py>> {
+fn run<'py>(converter: &Converter<'py>, scope: &Scope, op: Term<'_>) -> Outcome<'py, Object<'py>> {
     let mut place = [op; LONGEST];
     let parts = Tuple::of(op).map(|parts| parts.fill(&mut place));
     let Some((name, arguments)) = parts.and_then(|parts| parts.split_first()) else {
@@ -68,14 +113,6 @@ pub fn run<'py>(
         [object] if is(atoms::buffer_info()) => buffer::buffer_info(converter, object),
         _ => Err(unknown(op)),
     }
-}
-
-/// Does the operation run code, so that a coroutine it gives is to be awaited? What others give
-/// was there before.
-pub fn awaits(op: Term<'_>) -> bool {
-    let names = [atoms::call(), atoms::call_method(), atoms::call_object(), atoms::eval()];
-    Tuple::of(op)
-        .is_some_and(|parts| names.iter().any(|name| name.as_c_arg() == parts.at(0).as_c_arg()))
 }
 
 fn unknown<'py>(op: Term<'_>) -> crate::failure::Failure<'py> {
