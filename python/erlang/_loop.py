@@ -50,9 +50,6 @@ class ErlangEventLoop(asyncio.SelectorEventLoop):
     _ready: Collection[object]
     _scheduled: Collection[object]
 
-    #: The promise whose task takes its first step.
-    starting: _erlang.Promise | None = None
-
     def __init__(self) -> None:
         """Make a loop that is not running yet."""
         #: What the BEAM has asked this loop to run; see ``erlang._tasks``.

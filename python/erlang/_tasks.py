@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from asyncio import CancelledError, current_task
+from asyncio import CancelledError, Task, current_task
 from asyncio.events import _get_running_loop, _set_running_loop
 from asyncio.log import logger
 from asyncio.tasks import _enter_task, _leave_task
+from functools import partial
 from threading import get_ident
 
 from erlang import _calls
@@ -21,8 +22,8 @@ from erlang._request import REQUEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import Task, TimerHandle
-    from collections.abc import Coroutine
+    from asyncio import TimerHandle
+    from collections.abc import Callable, Coroutine
     from typing import Any, TypeVar
 
     from erlang._native import _erlang
@@ -66,7 +67,7 @@ class Tasks:
 
     def __init__(self) -> None:
         """Keep nothing yet."""
-        self.loop = TaskLoop()
+        self._open()
         self._tasks: dict[int, Task[Any]] = {}
         self._timers: dict[int, TimerHandle] = {}
 
@@ -79,9 +80,16 @@ class Tasks:
         cancelled after ``seconds``, unless they are negative. Returns whether the context's own
         loop has something to run, and nobody runs it.
         """
-        loop = loop_at(poller) if poller else self._own_loop()
+        loop: Any
+        if not poller:
+            loop = self._own_loop()
+        elif poller == self._address:
+            loop = self.loop
+        else:
+            loop = loop_at(poller)
         try:
-            task = self._create(coro, promise, loop, idle=not poller)
+            create = _create if poller else _create_as_if_running
+            task = create(coro, loop, promise)
             if task.done():
                 promise.settle(task)
             else:
@@ -138,32 +146,15 @@ class Tasks:
         self.loop.requests.clear()
         self.loop.close()
 
+    def _open(self) -> None:
+        self.loop = TaskLoop()
+        self._address = self.loop._selector.address()
+
     def _own_loop(self) -> TaskLoop:
         # User code may have closed it, as soon as it had stopped.
         if self.loop.is_closed():
-            self.loop = TaskLoop()
+            self._open()
         return self.loop
-
-    def _create(
-        self, coro: Coroutine[Any, Any, T], promise: _erlang.Promise, loop: Any, *, idle: bool
-    ) -> Task[T]:
-        if idle:
-            # As if it ran, for the first step.
-            loop._thread_id = get_ident()
-            hooks = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
-        _set_running_loop(loop)
-        token = REQUEST.set(promise)
-        loop.starting = promise
-        try:
-            return _create(coro, loop)
-        finally:
-            loop.starting = None
-            REQUEST.reset(token)
-            _set_running_loop(None)
-            if idle:
-                loop._thread_id = None
-                sys.set_asyncgen_hooks(*hooks)
 
     def _done(self, task: Task[Any]) -> None:
         promise = task.get_loop().requests.pop(task, None)  # type: ignore[attr-defined]
@@ -194,16 +185,33 @@ class Tasks:
             task.cancel()
 
 
+#: From 3.12 on, a coroutine that does not wait is done at once.
+_task: Callable[..., Task[Any]] = Task
 if sys.version_info >= (3, 12):
+    _task = partial(Task, eager_start=True)
 
-    def _create(coro: Coroutine[Any, Any, T], loop: ErlangEventLoop) -> Task[T]:
-        # A coroutine that does not wait is done at once.
-        return asyncio.Task(coro, loop=loop, eager_start=True)
 
-else:
+def _create(coro: Coroutine[Any, Any, T], loop: Any, promise: _erlang.Promise) -> Task[T]:
+    _set_running_loop(loop)
+    token = REQUEST.set(promise)
+    try:
+        return _task(coro, loop=loop)
+    finally:
+        REQUEST.reset(token)
+        _set_running_loop(None)
 
-    def _create(coro: Coroutine[Any, Any, T], loop: ErlangEventLoop) -> Task[T]:
-        return asyncio.Task(coro, loop=loop)
+
+def _create_as_if_running(
+    coro: Coroutine[Any, Any, T], loop: Any, promise: _erlang.Promise
+) -> Task[T]:
+    loop._thread_id = get_ident()
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(loop._asyncgen_firstiter_hook, loop._asyncgen_finalizer_hook)
+    try:
+        return _create(coro, loop, promise)
+    finally:
+        loop._thread_id = None
+        sys.set_asyncgen_hooks(*hooks)
 
 
 def _nothing() -> None:
@@ -245,7 +253,9 @@ def disturbance(number: int) -> type[BaseException] | None:
             task: Any = current_task(loop)
             if task is None:
                 continue
-            promise = loop.requests.get(task) or loop.starting
+            promise = loop.requests.get(task)
+            # One that takes its first step is not among those yet, and has no other way to say
+            # whose it is. Before 3.12 none takes a step there.
             if promise is None and sys.version_info >= (3, 12):
                 promise = task.get_context().get(REQUEST)
             if promise is not None and promise.id() == number:

@@ -13,10 +13,9 @@ defmodule Py.Callback.Registry do
   @doc "The function of that name."
   @spec fetch(binary) :: {:ok, entry} | :error
   def fetch(name) do
-    case :ets.lookup(__MODULE__, name) do
-      [{_name, entry}] -> {:ok, entry}
-      [] -> :error
-    end
+    {:ok, :ets.lookup_element(__MODULE__, name, 2)}
+  rescue
+    ArgumentError -> :error
   end
 
   @doc "Registers a function, in place of another one."

@@ -1,6 +1,7 @@
 //! The way into a context: a bounded queue of jobs, and the meter by which its worker decides
 //! between spinning and sleeping.
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::OnceLock;
 use std::thread;
@@ -31,6 +32,7 @@ const SPIN: Duration = Duration::from_micros(20);
 /// each other, three times as slow as need be, as long as the traffic lasts.
 const DENSE: Duration = Duration::from_micros(80);
 
+#[repr(C)]
 pub struct Queue {
     sender: flume::Sender<BoxedJob>,
     receiver: flume::Receiver<BoxedJob>,
@@ -41,14 +43,25 @@ pub struct Queue {
 /// How many jobs have been announced and not been taken, and whether it is closed. One word, so
 /// that whoever announces a job learns in the same instant whether it is refused. A spinning
 /// worker looks at nothing else, and what others write to is in another cache line.
-#[repr(align(128))]
+#[repr(C)]
 #[derive(Default)]
-struct State(AtomicUsize);
+struct State(AtomicUsize, Apart);
+
+/// Keeps what is before it and what is after it in different cache lines, wherever the whole is.
+/// To align it would take an allocation with a search of its own, for every callback's queue.
+struct Apart {
+    _nothing: [MaybeUninit<u8>; 128],
+}
+
+impl Default for Apart {
+    fn default() -> Apart {
+        Apart { _nothing: [MaybeUninit::uninit(); 128] }
+    }
+}
 
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// About the worker, for those who bring a job.
-#[repr(align(128))]
 struct Sleep {
     hot: AtomicBool,
     /// When a job last came while the worker slept, in nanoseconds after `epoch`.

@@ -17,7 +17,7 @@ use crate::convert::{self, Converter};
 use crate::current::{self, Current};
 use crate::failure::{Failure, Outcome};
 use crate::reply::Ticket;
-use crate::terms::{OwnedTerm, Tuple};
+use crate::terms::{self, OwnedTerm, Tuple};
 use crate::{atoms, attendant};
 
 /// What Python calls.
@@ -190,9 +190,7 @@ pub fn ask<'py>(
     };
     let callback = Callback::new(converter, waiter);
     let call = call_term(converter, target, args)?;
-    let sent = send(converter, current, &callback, &call);
-    drop(call);
-    if !sent {
+    if !send(converter, current, &callback, call) {
         callback.set(State::Gone);
     }
     wait(converter, current, &callback)?;
@@ -245,19 +243,19 @@ fn send(
     converter: &Converter<'_>,
     current: Option<&Current<'_>>,
     callback: &Arc<Callback>,
-    call: &OwnedTerm,
+    call: OwnedTerm,
 ) -> bool {
     let ticket = current::ticket(converter, current);
     match (current, &ticket) {
         (Some(current), Some(ticket)) if ticket.address.waits() => {
             crate::output::flush(current);
-            ticket.tell(|env| {
-                let [target, args] = call.pair(env);
+            ticket.tell(call.map(|env, call| {
+                let [target, args] = terms::pair(call);
                 let context = converter.entry.pid;
                 (atoms::callback(), reference(callback), context, target, args).encode(env)
-            })
+            }))
         }
-        _ => send_to_attendant(converter, ticket.as_ref(), callback, call),
+        _ => send_to_attendant(converter, ticket.as_ref(), callback, &call),
     }
 }
 

@@ -23,6 +23,7 @@ use crate::terms::TermStore;
 /// More atoms than this in one interpreter's traffic and the cache starts again from empty.
 const MOST_ATOMS: usize = 8192;
 const MOST_TYPES: usize = 1024;
+const MOST_MODULES: usize = 1024;
 const MOST_CODE: usize = 512;
 
 /// Longer source is compiled anew each time: what costs 64 KiB to keep takes long to run anyway.
@@ -77,8 +78,8 @@ pub struct Local {
     pub keys: Names,
     names: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     atoms: RefCell<FxHashMap<ErlNifTerm, Kept>>,
-    /// Modules that were found by an atom.
-    modules: RefCell<FxHashMap<ErlNifTerm, Kept>>,
+    /// Modules that were found, by the addresses of their interned names.
+    modules: RefCell<FxHashMap<usize, Module>>,
     encoders: RefCell<FxHashMap<usize, Rc<TypeEncoder>>>,
     evals: RefCell<CodeCache>,
     execs: RefCell<CodeCache>,
@@ -87,6 +88,12 @@ pub struct Local {
 }
 
 type CodeCache = LruCache<Box<str>, Kept, FxBuildHasher>;
+
+struct Module {
+    /// Keeps the name alive, so that its address means the same one as long as we remember it.
+    _name: Kept,
+    module: Kept,
+}
 
 /// How the instances of a type that is not built in are encoded.
 pub struct TypeEncoder {
@@ -277,18 +284,21 @@ impl Local {
         })
     }
 
-    /// The module that this atom names, if it was found before and is in `sys.modules` still.
+    /// The module of that name, if it was found before and is in `sys.modules` still, where
+    /// `present` looks.
     pub fn known_module<'py>(
         &self,
-        name: ErlNifTerm,
-        present: impl FnOnce() -> Option<Object<'py>>,
+        name: &Object<'py>,
+        present: impl FnOnce(&Object<'py>) -> Option<Object<'py>>,
     ) -> Option<Object<'py>> {
-        let known = self.modules.borrow().get(&name).map(Kept::as_ptr)?;
-        present().filter(|present| present.as_ptr() == known)
+        let key = name.as_ptr() as usize;
+        let known = self.modules.borrow().get(&key).map(|known| known.module.as_ptr())?;
+        present(name).filter(|present| present.as_ptr() == known)
     }
 
-    pub fn know_module(&self, name: ErlNifTerm, module: &Object<'_>) {
-        insert_bounded(&self.modules, MOST_ATOMS, name, module.clone().keep());
+    pub fn know_module(&self, name: &Object<'_>, module: &Object<'_>) {
+        let known = Module { _name: name.clone().keep(), module: module.clone().keep() };
+        insert_bounded(&self.modules, MOST_MODULES, name.as_ptr() as usize, known);
     }
 
     /// `erlang.channel.Channel`

@@ -10,7 +10,7 @@ use crate::convert::{self, Converter};
 use crate::current::{self, Current};
 use crate::failure::{Failure, Outcome};
 use crate::reply::Ticket;
-use crate::terms::OwnedTerm;
+use crate::terms::{self, OwnedTerm};
 use crate::{atoms, attendant};
 
 /// The beginnings of lines, one for each device. What `print` gives us in pieces travels as a
@@ -117,7 +117,9 @@ pub fn flush(current: &Current<'_>) {
 fn send(ticket: Option<&Arc<Ticket>>, device: Device, data: &[u8]) {
     match ticket.filter(|ticket| ticket.address.waits()) {
         Some(ticket) => {
-            ticket.tell(|env| (atoms::output(), device.name(), binary(env, data)).encode(env));
+            ticket.tell(OwnedTerm::new(|env| {
+                (atoms::output(), device.name(), binary(env, data)).encode(env)
+            }));
         }
         None => {
             attendant::remember(ticket);
@@ -156,10 +158,10 @@ pub fn log<'py>(
     match (current, &ticket) {
         (Some(current), Some(ticket)) if ticket.address.waits() => {
             flush(current);
-            ticket.tell(|env| {
-                let [text, metadata] = record.pair(env);
+            ticket.tell(record.map(|env, record| {
+                let [text, metadata] = terms::pair(record);
                 (atoms::log(), level, text, metadata).encode(env)
-            });
+            }));
         }
         _ => {
             attendant::tell(|env| {

@@ -221,18 +221,19 @@ impl Ticket {
         }
         let mut hearing = self.hearing();
         let early = std::mem::take(&mut hearing.early);
+        let was_early = !early.is_empty();
         hearing.tag = Some(OwnedTerm::of(tag));
         terms::calling(env, || {
-            for message in &early {
-                self.say(tag, |env| message.term().in_env(env));
+            for message in early {
+                self.say(tag, message);
             }
         });
         // Still locked: what is said from now on is a message, and so is the answer after it.
-        let reply = self.leave(REPLIED | if early.is_empty() { 0 } else { EARLY })?;
-        if early.is_empty() {
+        let reply = self.leave(REPLIED | if was_early { EARLY } else { 0 })?;
+        if !was_early {
             return Some(reply.encode(env));
         }
-        terms::calling(env, || self.say(tag, |env| reply.encode(env)));
+        terms::calling(env, || self.say(tag, OwnedTerm::new(|env| reply.encode(env))));
         None
     }
 
@@ -250,8 +251,10 @@ impl Ticket {
         self.hearing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn say(&self, tag: Term<'_>, make: impl for<'b> FnOnce(Env<'b>) -> Term<'b>) -> bool {
-        terms::send(&self.address.caller, |env| (tag.in_env(env), make(env)).encode(env))
+    fn say(&self, tag: Term<'_>, message: OwnedTerm) -> bool {
+        message
+            .map(|env, message| (tag.in_env(env), message).encode(env))
+            .send(&self.address.caller)
     }
 
     /// After that nothing is said to the caller any more, beyond what is in its mailbox.
@@ -289,7 +292,7 @@ impl Ticket {
     }
 
     /// A caller that waits gets this before the answer. False if it no longer does.
-    pub fn tell(&self, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
+    pub fn tell(&self, message: OwnedTerm) -> bool {
         // Whoever cancels waits for this lock afterwards, so what we say is either not said or in
         // the mailbox by then.
         let mut hearing = self.hearing();
@@ -297,9 +300,9 @@ impl Ticket {
             return false;
         }
         match &hearing.tag {
-            Some(tag) => self.say(tag.term(), make),
+            Some(tag) => self.say(tag.term(), message),
             None => {
-                hearing.early.push(OwnedTerm::new(make));
+                hearing.early.push(message);
                 self.state.fetch_or(EARLY, Ordering::AcqRel);
                 true
             }
@@ -341,15 +344,12 @@ impl Ticket {
             return;
         }
         let Some(tag) = self.hearing().tag.take() else { return };
-        let caller = &self.address.caller;
         // A receiver that has died needs no answer.
         match reply {
-            Reply::Value(value) => {
-                tag.send(caller, |env, tag| (tag, (atoms::ok(), value)).encode(env))
-            }
-            Reply::Term(answer) => {
-                answer.send(caller, |env, answer| (tag.term().in_env(env), answer).encode(env))
-            }
+            Reply::Value(value) => tag
+                .map(|env, tag| (tag, (atoms::ok(), value)).encode(env))
+                .send(&self.address.caller),
+            Reply::Term(answer) => self.say(tag.term(), answer),
         };
     }
 

@@ -238,20 +238,26 @@ impl OwnedTerm {
 
     /// The two halves of a pair, elsewhere.
     pub fn pair<'a>(&self, env: Env<'a>) -> [Term<'a>; 2] {
-        let pair = Tuple::of(self.term()).expect("made as a pair");
-        [pair.at(0).in_env(env), pair.at(1).in_env(env)]
+        pair(self.term()).map(|half| half.in_env(env))
     }
 
-    /// Sends what is made of it, in the environment that it has already.
-    pub fn send(
-        self,
-        to: &LocalPid,
-        make: impl for<'a> FnOnce(Env<'a>, Term<'a>) -> Term<'a>,
-    ) -> bool {
-        let message = make(self.store.env(), self.term()).as_c_arg();
-        // SAFETY: made in that store.
-        unsafe { self.store.send(to, message) }
+    /// What is made of it, in the environment that it has already.
+    pub fn map(self, make: impl for<'a> FnOnce(Env<'a>, Term<'a>) -> Term<'a>) -> OwnedTerm {
+        let term = make(self.store.env(), self.term()).as_c_arg();
+        OwnedTerm { store: self.store, term }
     }
+
+    /// False if the process is gone.
+    pub fn send(self, to: &LocalPid) -> bool {
+        // SAFETY: made in that store.
+        unsafe { self.store.send(to, self.term) }
+    }
+}
+
+/// The two halves of what was made as a pair.
+pub fn pair(term: Term<'_>) -> [Term<'_>; 2] {
+    let pair = Tuple::of(term).expect("made as a pair");
+    [pair.at(0), pair.at(1)]
 }
 
 /// A process, of this node or of another one.
@@ -284,10 +290,7 @@ pub fn are_identical(one: Term<'_>, other: Term<'_>) -> bool {
 
 /// Sends what is made to a process, from a thread that is not the BEAM's.
 pub fn send(to: &LocalPid, make: impl for<'a> FnOnce(Env<'a>) -> Term<'a>) -> bool {
-    let mut store = TermStore::new();
-    let message = store.make(make);
-    // SAFETY: made in that store.
-    unsafe { store.send(to, message) }
+    OwnedTerm::new(make).send(to)
 }
 
 thread_local! {

@@ -20,21 +20,22 @@ pub fn call<'py>(
 ) -> Outcome<'py, Object<'py>> {
     let (args, kwargs) = arguments(converter, args, kwargs)?;
     if !is_main(module) {
-        return of_module(converter, module, function, &args, kwargs.as_ref());
+        let names = [name(converter, module)?, name(converter, function)?];
+        return of_module(converter, &names, &args, kwargs.as_ref());
     }
     let callable = from_namespace(converter, scope, function)?;
     current::converted();
     Ok(callable.call(&args, kwargs.as_ref())?)
 }
 
+/// The names, of a module and a function in there, are interned.
 pub fn of_module<'py>(
     converter: &Converter<'py>,
-    module: Term<'_>,
-    function: Term<'_>,
+    [module, function]: &[Object<'py>; 2],
     args: &Object<'py>,
     kwargs: Option<&Object<'py>>,
 ) -> Outcome<'py, Object<'py>> {
-    let callable = attribute(converter, import(converter, module)?, function)?;
+    let callable = attribute(import_named(converter, module)?, function)?;
     current::converted();
     Ok(callable.call(args, kwargs)?)
 }
@@ -60,7 +61,7 @@ pub fn call_method<'py>(
 ) -> Outcome<'py, Object<'py>> {
     let (args, kwargs) = arguments(converter, args, kwargs)?;
     let object = convert::to_python(converter, object)?;
-    let method = attribute(converter, object, method)?;
+    let method = attribute(object, &name(converter, method)?)?;
     current::converted();
     Ok(method.call(&args, kwargs.as_ref())?)
 }
@@ -68,35 +69,35 @@ pub fn call_method<'py>(
 /// The module of that name, imported if it has not been, and waited for if another thread is
 /// just importing it.
 pub fn import<'py>(converter: &Converter<'py>, module: Term<'_>) -> Outcome<'py, Object<'py>> {
-    let name = name(converter, module)?;
-    if !module.is_atom() {
-        return import_by(&name);
-    }
+    import_named(converter, &name(converter, module)?)
+}
+
+fn import_named<'py>(converter: &Converter<'py>, name: &Object<'py>) -> Outcome<'py, Object<'py>> {
     // To see that nobody is in the middle of importing it takes several times as long.
-    if let Some(known) = converter.local.known_module(module.as_c_arg(), || present(&name)) {
+    if let Some(known) = converter.local.known_module(name, present) {
         return Ok(known);
     }
-    let found = import_by(&name)?;
-    converter.local.know_module(module.as_c_arg(), &found);
+    let found = find_module(name)?;
+    converter.local.know_module(name, &found);
     Ok(found)
 }
 
-fn import_by<'py>(name: &Object<'py>) -> Outcome<'py, Object<'py>> {
+fn find_module<'py>(name: &Object<'py>) -> Outcome<'py, Object<'py>> {
     let text = name.as_str().unwrap_or_default();
     if !text.contains('.') {
-        return Ok(import_named(name)?);
+        return Ok(import_by(name)?);
     }
     if loaded(name)?.is_none() {
         // Parents first: Python locks a module before its parent, and two threads that import a
         // package and a module in it would each find the other's half made.
         for (end, _dot) in text.match_indices('.') {
-            import_named(&Object::str(name.py(), &text[..end])?)?;
+            import_by(&Object::str(name.py(), &text[..end])?)?;
         }
     }
-    import_named(name)?;
+    import_by(name)?;
     match loaded(name)? {
         Some(module) => Ok(module),
-        None => Ok(import_named(name)?),
+        None => Ok(import_by(name)?),
     }
 }
 
@@ -115,7 +116,7 @@ fn present<'py>(name: &Object<'py>) -> Option<Object<'py>> {
 }
 
 /// `__import__(name)`, which for a dotted name gives its first part.
-fn import_named<'py>(name: &Object<'py>) -> Result<Object<'py>, Raised<'py>> {
+fn import_by<'py>(name: &Object<'py>) -> Result<Object<'py>, Raised<'py>> {
     let nothing = std::ptr::null_mut();
     // SAFETY: a live str; a new reference or null with an exception set.
     unsafe {
@@ -138,21 +139,16 @@ fn loaded<'py>(name: &Object<'py>) -> Result<Option<Object<'py>>, Raised<'py>> {
 }
 
 /// `object.name`, where the name may be dotted: `Path.home`.
-fn attribute<'py>(
-    converter: &Converter<'py>,
-    object: Object<'py>,
-    attribute: Term<'_>,
-) -> Outcome<'py, Object<'py>> {
-    let name = name(converter, attribute)?;
+fn attribute<'py>(object: Object<'py>, name: &Object<'py>) -> Outcome<'py, Object<'py>> {
     match name.as_str() {
         Some(text) if text.contains('.') => {
             let mut found = object;
             for part in text.split('.') {
-                found = found.getattr(&Object::str(converter.py, part)?)?;
+                found = found.getattr(&Object::str(name.py(), part)?)?;
             }
             Ok(found)
         }
-        _ => Ok(object.getattr(&name)?),
+        _ => Ok(object.getattr(name)?),
     }
 }
 
@@ -198,13 +194,13 @@ fn arguments<'py>(
     Ok((args, kwargs))
 }
 
-/// A name given as an atom or a string.
+/// A name given as an atom or a string, interned.
 pub fn name<'py>(converter: &Converter<'py>, name: Term<'_>) -> Outcome<'py, Object<'py>> {
     if name.is_atom() {
         return Ok(converter.local.name(converter.py, name.as_c_arg(), || atom_text(name))?);
     }
-    let text =
-        Binary::from_term(name).ok().and_then(|binary| std::str::from_utf8(binary.as_slice()).ok());
+    let binary = Binary::from_term(name).ok();
+    let text = binary.and_then(|binary| std::str::from_utf8(binary.as_slice()).ok());
     let text = text.ok_or_else(|| {
         Unconvertible::new(
             Direction::ToPython,
@@ -215,7 +211,7 @@ pub fn name<'py>(converter: &Converter<'py>, name: Term<'_>) -> Outcome<'py, Obj
     Ok(Object::interned(converter.py, text)?)
 }
 
-fn is_main(module: Term<'_>) -> bool {
+pub fn is_main(module: Term<'_>) -> bool {
     module.as_c_arg() == atoms::main().as_c_arg()
         || Binary::from_term(module).is_ok_and(|name| name.as_slice() == b"__main__")
 }

@@ -23,6 +23,7 @@ use plain::PlainCall;
 const LONGEST: usize = 6;
 
 /// An operation on its way.
+#[expect(clippy::large_enum_variant, reason = "an allocation is what a plain call saves")]
 pub enum Op {
     Plain(PlainCall),
     Term(OwnedTerm),
