@@ -194,9 +194,17 @@ defmodule Py.Native do
   @spec request_expect(ticket, tag) :: answer | {:timed, times, answer} | :wait
   def request_expect(_ticket, _tag), do: :erlang.nif_error(@not_started)
 
-  @doc "The same, but it looks for some microseconds whether the answer comes."
+  @doc """
+  The same, but it may look for some microseconds whether the answer comes.
+
+  For so long it keeps the scheduler. It does if such answers have come in time lately.
+  """
   @spec request_fetch(ticket, tag) :: answer | {:timed, times, answer} | :wait
   def request_fetch(_ticket, _tag), do: :erlang.nif_error(@not_started)
+
+  @doc "May look for some microseconds whether that task is done; anything may be a ticket here."
+  @spec request_look(ticket) :: :ok
+  def request_look(_ticket), do: :erlang.nif_error(@not_started)
 
   @doc """
   Stops a request that nobody waits for any more.

@@ -36,6 +36,8 @@ defmodule Py.EventLoop.Tasks do
   @doc "The message of a task. When the time is over, the task is cancelled."
   @spec await(reference, timeout, (Request.result() -> term)) :: term
   def await(ref, timeout, shape) do
+    Waiting.look(ref)
+
     receive do
       {:async_result, ^ref, result} -> result
     after

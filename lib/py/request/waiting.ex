@@ -108,7 +108,7 @@ defmodule Py.Request.Waiting do
     # Made in the function that receives, so that the emulator skips all older messages.
     tag = make_ref()
 
-    case Native.request_expect(ticket, tag) do
+    case look(ticket, tag) do
       :wait ->
         deadline = Deadline.new(timeout)
 
@@ -126,6 +126,21 @@ defmodule Py.Request.Waiting do
 
   defp submitted(answer, target, op, scope, format, timeout),
     do: at_once(answer, target, op, scope, format, timeout)
+
+  @doc """
+  Looks for some microseconds whether the message of a task is about to come, unless other
+  processes want this scheduler.
+  """
+  @spec look(Native.ticket()) :: :ok
+  def look(ticket), do: if(alone?(), do: Native.request_look(ticket), else: :ok)
+
+  defp look(ticket, tag) do
+    if alone?(),
+      do: Native.request_fetch(ticket, tag),
+      else: Native.request_expect(ticket, tag)
+  end
+
+  defp alone?, do: :erlang.statistics(:total_run_queue_lengths) == 0
 
   # What is kept is not expected before it is awaited.
   defp expect({:spawn, _tag, _timeout}, ticket, tag), do: Native.request_expect(ticket, tag)

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use rustler::sys::ErlNifTerm;
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
+use crate::patience::Patience;
 use crate::shown::Shown;
 use crate::task::Tasks;
 
@@ -21,6 +22,7 @@ pub struct Entry {
     /// The request that runs there.
     pub current: Shown,
     pub tasks: Tasks,
+    pub patience: Patience,
 }
 
 // SAFETY: a local pid is a plain value that is valid on every thread.
@@ -65,6 +67,7 @@ pub fn register(env: Env<'_>, context: Arc<Context>) -> Option<Arc<Entry>> {
         key: env.pid().encode(env).as_c_arg(),
         current: Shown::default(),
         tasks: Tasks::default(),
+        patience: Patience::default(),
     });
     let owner = ResourceArc::new(Owner(Arc::clone(&entry)));
     let registered = (Arc::clone(&entry), owner.clone());

@@ -23,6 +23,7 @@ mod object;
 mod observe;
 mod ops;
 mod output;
+mod patience;
 mod reactor;
 mod reply;
 mod request;

@@ -1,7 +1,7 @@
 //! Submitting and cancelling requests: the way every operation goes.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use py_host::queue::BoxedJob;
 use py_host::{Nested, Rejection};
@@ -14,14 +14,15 @@ use crate::failure;
 use crate::inline;
 use crate::object::{self, NamespaceRef};
 use crate::ops::Op;
+use crate::patience;
 use crate::reply::{Address, Cancelled, CastInfo, Kind, Ticket, TicketRef};
 use crate::request::{Format, Request, Scope};
 use crate::terms::{AnyPid, OwnedTerm, Tuple};
 use crate::times::Times;
 
-/// How long a submitter waits at the slot, on its scheduler, when the worker is awake. Most short
+/// How long a submitter looks at the slot, on its scheduler, when the worker is awake. Most short
 /// calls are done by then, and neither of the two has to be woken.
-const PATIENCE: Duration = Duration::from_micros(3);
+const AT_ONCE: Duration = Duration::from_micros(3);
 
 /// With more requests than that before ours, the slot will not be filled in time.
 const SHORT_QUEUE: usize = 3;
@@ -83,7 +84,7 @@ fn request_submit<'a>(
         return Ok(atoms::ok().encode(env));
     }
     if waits {
-        wait_at_slot(&ticket);
+        patience::look(&ticket, AT_ONCE);
         if let Some(answer) = ticket.take(env) {
             return Ok(answer);
         }
@@ -109,15 +110,28 @@ fn request_expect<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>, tag: Term<'a
     ticket.0.expect(env, tag).unwrap_or_else(|| atoms::wait().encode(env))
 }
 
-/// The same for a caller that has not waited for it yet: the answer if it is there within
-/// microseconds.
+/// The same for a caller with time to look: the answer if it is there within microseconds.
 #[rustler::nif]
 fn request_fetch<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>, tag: Term<'a>) -> Term<'a> {
-    let context = &ticket.0.entry.context;
-    if context.is_hot() && context.waiting() <= SHORT_QUEUE {
-        wait_at_slot(&ticket.0);
-    }
+    look(&ticket.0);
     ticket.0.expect(env, tag).unwrap_or_else(|| atoms::wait().encode(env))
+}
+
+/// Comes back within microseconds; by then the message of a task may be there.
+#[rustler::nif]
+fn request_look(ticket: Term<'_>) -> Atom {
+    // A task that was refused has no ticket, and its message is there.
+    if let Ok(ticket) = ticket.decode::<ResourceArc<TicketRef>>() {
+        look(&ticket.0);
+    }
+    atoms::ok()
+}
+
+fn look(ticket: &Ticket) {
+    let context = &ticket.entry.context;
+    if context.is_hot() && context.waiting() <= SHORT_QUEUE {
+        ticket.entry.patience.look(ticket);
+    }
 }
 
 /// `cancelled`, or `replied` if the answer is in the mailbox or about to be.
@@ -136,13 +150,6 @@ fn callback_reply<'a>(callback: ResourceArc<CallbackRef>, answer: Term<'a>) -> A
         atoms::ok()
     } else {
         atoms::gone()
-    }
-}
-
-fn wait_at_slot(ticket: &Ticket) {
-    let since = Instant::now();
-    while !ticket.has_spoken() && since.elapsed() < PATIENCE {
-        std::hint::spin_loop();
     }
 }
 

@@ -1,0 +1,55 @@
+//! How long a caller looks at the slot for an answer that was not there at once.
+//!
+//! An answer by message costs some microseconds, and several times as many when the caller's
+//! scheduler has gone to sleep in the kernel's poll. So it pays to look for a little longer, if
+//! what runs in the context takes that little. Whether it does is found out: who has looked in vain
+//! has the next ones go without looking, twice as many each time.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::reply::Ticket;
+
+/// The BEAM is fine with functions that take less than a millisecond, if there are few of them.
+const LONGEST: Duration = Duration::from_micros(25);
+
+/// After so many vain looks in a row one caller in 256 looks.
+const MOST_VAIN: u32 = 8;
+
+/// That of the callers of one context.
+#[derive(Default)]
+pub struct Patience {
+    /// Looks in a row that ended without an answer.
+    vain: AtomicU32,
+    /// So many more callers do not look.
+    rest: AtomicU32,
+}
+
+impl Patience {
+    /// Looks for a while, if that has been good for something lately.
+    pub fn look(&self, ticket: &Ticket) {
+        // Nothing here has to be exact: of two threads that count at a time one may be missed.
+        let rest = self.rest.load(Ordering::Relaxed);
+        if rest > 0 {
+            self.rest.store(rest - 1, Ordering::Relaxed);
+        } else if look(ticket, LONGEST) {
+            self.vain.store(0, Ordering::Relaxed);
+        } else {
+            let vain = (self.vain.load(Ordering::Relaxed) + 1).min(MOST_VAIN);
+            self.vain.store(vain, Ordering::Relaxed);
+            self.rest.store((1 << vain) - 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Whether there was anything to be heard within that time.
+pub fn look(ticket: &Ticket, time: Duration) -> bool {
+    let since = Instant::now();
+    while !ticket.has_spoken() {
+        if since.elapsed() >= time {
+            return false;
+        }
+        std::hint::spin_loop();
+    }
+    true
+}
