@@ -9,16 +9,25 @@ use crate::current;
 use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
 
-/// The value of the last expression. With `vars`, the code runs in a copy of its namespace that
-/// has them in it: functions and comprehensions see them like any global, and nothing stays behind.
-pub fn eval<'py>(
+pub fn eval_term<'py>(
     converter: &Converter<'py>,
     scope: &Scope,
     code: Term<'_>,
     vars: Term<'_>,
 ) -> Outcome<'py, Object<'py>> {
     let vars = convert::keywords(converter, vars)?;
-    let compiled = converter.local.compiled_eval(converter.py, source(code)?)?;
+    eval(converter, scope, bytes(code), vars)
+}
+
+/// The value of the last expression. With `vars`, the code runs in a copy of its namespace that
+/// has them in it: functions and comprehensions see them like any global, and nothing stays behind.
+pub fn eval<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    code: &[u8],
+    vars: Option<Object<'py>>,
+) -> Outcome<'py, Object<'py>> {
+    let compiled = converter.local.compiled_eval(converter.py, text(code)?)?;
     let mut namespace = scope.namespace(converter)?;
     if let Some(vars) = vars {
         // SAFETY: live dicts; the copy is ours alone.
@@ -93,8 +102,16 @@ fn run<'py>(code: &Object<'py>, namespace: &Object<'py>) -> Outcome<'py, Object<
 }
 
 fn source<'py, 't>(code: Term<'t>) -> Outcome<'py, &'t str> {
-    let bytes = Binary::from_term(code).ok().map(|binary| binary.as_slice());
-    bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or_else(|| {
+    text(bytes(code))
+}
+
+/// Of what is no binary, some that are no text.
+fn bytes(code: Term<'_>) -> &[u8] {
+    Binary::from_term(code).map_or(b"\xFF", |binary| binary.as_slice())
+}
+
+fn text<'py>(code: &[u8]) -> Outcome<'py, &str> {
+    std::str::from_utf8(code).map_err(|_| {
         Unconvertible::new(Direction::ToPython, "bad_code", "source code is a UTF-8 string").into()
     })
 }

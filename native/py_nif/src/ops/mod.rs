@@ -17,7 +17,7 @@ use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::request::Scope;
 use crate::terms::{OwnedTerm, Tuple};
 
-use plain::PlainCall;
+use plain::PlainOp;
 
 /// More elements than any operation has: one that is too long matches no row either.
 const LONGEST: usize = 6;
@@ -25,18 +25,18 @@ const LONGEST: usize = 6;
 /// An operation on its way.
 #[expect(clippy::large_enum_variant, reason = "an allocation is what a plain call saves")]
 pub enum Op {
-    Plain(PlainCall),
+    Plain(PlainOp),
     Term(OwnedTerm),
 }
 
 impl Op {
     pub fn of(op: Term<'_>) -> Op {
-        PlainCall::of(op).map_or_else(|| Op::Term(OwnedTerm::of(op)), Op::Plain)
+        PlainOp::of(op).map_or_else(|| Op::Term(OwnedTerm::of(op)), Op::Plain)
     }
 
     pub fn run<'py>(&self, converter: &Converter<'py>, scope: &Scope) -> Outcome<'py, Object<'py>> {
         match self {
-            Op::Plain(call) => call.run(converter),
+            Op::Plain(op) => op.run(converter, scope),
             Op::Term(op) => run(converter, scope, op.term()),
         }
     }
@@ -62,7 +62,7 @@ impl Op {
 impl Encoder for Op {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         match self {
-            Op::Plain(call) => call.encode(env),
+            Op::Plain(op) => op.encode(env),
             Op::Term(op) => op.term().in_env(env),
         }
     }
@@ -80,7 +80,7 @@ fn run<'py>(converter: &Converter<'py>, scope: &Scope, op: Term<'_>) -> Outcome<
         [module, function, args, kwargs] if is(atoms::call()) => {
             call::call(converter, scope, module, function, args, kwargs)
         }
-        [code, vars] if is(atoms::eval()) => code::eval(converter, scope, code, vars),
+        [code, vars] if is(atoms::eval()) => code::eval_term(converter, scope, code, vars),
         [code, vars, file, line, assigns] if is(atoms::sigil()) => {
             code::sigil(converter, scope, [code, vars, file, line, assigns])
         }

@@ -1,14 +1,16 @@
-//! Calls of a few small values, as most are. They cross as they stand here: to copy a term there has
-//! to be an environment, and that costs as much as the rest of such a call.
+//! Operations of a few small values, as most are. They cross as they stand here: to copy a term
+//! there has to be an environment, and that costs as much as the rest of a short call.
 
 use py_host::Object;
+use rustler::types::map::map_new;
 use rustler::{Atom, Binary, Encoder, Env, NewBinary, Term};
 use smallvec::SmallVec;
 
-use super::call;
+use super::{call, code};
 use crate::atoms;
 use crate::convert::{self, Converter, In, Plain};
 use crate::failure::Outcome;
+use crate::request::Scope;
 use crate::terms::Tuple;
 
 /// More arguments go as a term.
@@ -17,54 +19,73 @@ const MOST: usize = 4;
 /// Longer binaries, too; from here on the BEAM does not copy them either.
 const LONGEST: usize = 64;
 
-pub struct PlainCall {
-    /// Of a module and of a function in there.
-    names: [Name; 2],
-    args: SmallVec<[Argument; MOST]>,
+pub enum PlainOp {
+    /// The names of a module and of a function in there, and what it is called with.
+    Call([Name; 2], SmallVec<[Argument; MOST]>),
+    /// Source code.
+    Eval(Small),
 }
 
-enum Name {
+pub enum Name {
     Atom(Atom),
     Text(Small),
 }
 
-enum Argument {
+pub enum Argument {
     Plain(Plain),
     Binary(Small),
 }
 
 /// The bytes of a short binary.
-struct Small(SmallVec<[u8; 24]>);
+pub struct Small(SmallVec<[u8; 24]>);
 
-impl PlainCall {
+impl PlainOp {
     /// `None` for whatever else there is to do.
-    pub fn of(op: Term<'_>) -> Option<PlainCall> {
-        let op = Tuple::of(op).filter(|op| op.len() == 5)?;
-        let is_call = op.at(0).as_c_arg() == atoms::call().as_c_arg();
-        if !is_call || call::is_main(op.at(1)) || !op.at(4).is_empty_list() {
-            return None;
+    pub fn of(op: Term<'_>) -> Option<PlainOp> {
+        let op = Tuple::of(op)?;
+        let is = |atom: Atom| op.at(0).as_c_arg() == atom.as_c_arg();
+        match op.len() {
+            5 if is(atoms::call()) && op.at(4).is_empty_list() && !call::is_main(op.at(1)) => {
+                let names = [Name::of(op.at(1))?, Name::of(op.at(2))?];
+                op.at(3).list_length().ok().filter(|length| *length <= MOST)?;
+                let args = op.at(3).into_list_iterator().ok()?.map(Argument::of);
+                Some(PlainOp::Call(names, args.collect::<Option<_>>()?))
+            }
+            3 if is(atoms::eval()) && op.at(2).map_size().is_ok_and(|size| size == 0) => {
+                Small::of(op.at(1)).map(PlainOp::Eval)
+            }
+            _ => None,
         }
-        let names = [Name::of(op.at(1))?, Name::of(op.at(2))?];
-        op.at(3).list_length().ok().filter(|length| *length <= MOST)?;
-        let args = op.at(3).into_list_iterator().ok()?.map(Argument::of).collect::<Option<_>>()?;
-        Some(PlainCall { names, args })
     }
 
-    pub fn run<'py>(&self, converter: &Converter<'py>) -> Outcome<'py, Object<'py>> {
-        let args = self.args.iter().map(|arg| arg.to_python(converter));
-        let args = convert::tuple_of(converter, self.args.len(), args)?;
-        let [module, function] = &self.names;
-        let names = [module.to_python(converter)?, function.to_python(converter)?];
-        call::of_module(converter, &names, &args, None)
+    pub fn run<'py>(
+        &self,
+        converter: &Converter<'py>,
+        scope: &Scope,
+    ) -> Outcome<'py, Object<'py>> {
+        match self {
+            PlainOp::Call([module, function], args) => {
+                let count = args.len();
+                let args = args.iter().map(|arg| arg.to_python(converter));
+                let args = convert::tuple_of(converter, count, args)?;
+                let names = [module.to_python(converter)?, function.to_python(converter)?];
+                call::of_module(converter, &names, &args, None)
+            }
+            PlainOp::Eval(source) => code::eval(converter, scope, &source.0, None),
+        }
     }
 }
 
-impl Encoder for PlainCall {
+impl Encoder for PlainOp {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        let args: Vec<_> = self.args.iter().map(|arg| arg.encode(env)).collect();
-        let kwargs: [Term<'a>; 0] = [];
-        let [module, function] = &self.names;
-        (atoms::call(), module, function, args, &kwargs[..]).encode(env)
+        match self {
+            PlainOp::Call([module, function], args) => {
+                let args: Vec<_> = args.iter().map(|arg| arg.encode(env)).collect();
+                let kwargs: [Term<'a>; 0] = [];
+                (atoms::call(), module, function, args, &kwargs[..]).encode(env)
+            }
+            PlainOp::Eval(source) => (atoms::eval(), source, map_new(env)).encode(env),
+        }
     }
 }
 
