@@ -287,3 +287,89 @@ impl Drop for Spinning {
         SPINNING.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const PUSHERS: u64 = 3;
+    const JOBS: u64 = 20_000;
+
+    struct Numbered(u64);
+
+    impl Job for Numbered {
+        fn id(&self) -> u64 {
+            self.0
+        }
+        fn run(self: Box<Self>, _py: Attached<'_>, _worker: &Worker) {}
+        fn reject(self: Box<Self>, _reason: Rejection) {}
+    }
+
+    /// Pushes jobs that say whose they are and which; how many were accepted.
+    fn push_all(queue: &Queue, pusher: u64) -> u64 {
+        for number in 0..JOBS {
+            let mut job: BoxedJob = Box::new(Numbered(pusher * JOBS + number));
+            loop {
+                job = match queue.push(job) {
+                    Ok(()) => break,
+                    Err((Rejection::Busy, job)) => job,
+                    Err(_closed) => return number,
+                };
+                thread::yield_now();
+            }
+            // So that the worker is found looking, asleep, and in between.
+            if number % 64 == 0 {
+                thread::sleep(Duration::from_micros(number % 96));
+            }
+        }
+        JOBS
+    }
+
+    fn next(queue: &Queue, pace: &mut Pace) -> u64 {
+        queue.soon(pace).unwrap_or_else(|| queue.sleep(pace)).id()
+    }
+
+    #[test]
+    fn every_job_is_taken_once_and_each_pushers_in_order() {
+        let queue = Queue::new(100);
+        thread::scope(|scope| {
+            for pusher in 0..PUSHERS {
+                let queue = &queue;
+                scope.spawn(move || push_all(queue, pusher));
+            }
+            let (mut pace, mut expected) = (Pace::default(), HashMap::new());
+            for _ in 0..PUSHERS * JOBS {
+                let id = next(&queue, &mut pace);
+                let number = expected.entry(id / JOBS).or_insert(0);
+                assert_eq!(id % JOBS, *number);
+                *number += 1;
+            }
+        });
+        assert_eq!(queue.waiting(), 0);
+    }
+
+    #[test]
+    fn what_a_closed_queue_has_accepted_is_drained() {
+        for taken in (0..100).map(|time| time * 50) {
+            let queue = Queue::new(100);
+            let (accepted, drained) = thread::scope(|scope| {
+                let pushers: Vec<_> = (0..PUSHERS)
+                    .map(|pusher| {
+                        let queue = &queue;
+                        scope.spawn(move || push_all(queue, pusher))
+                    })
+                    .collect();
+                let mut pace = Pace::default();
+                for _ in 0..taken {
+                    next(&queue, &mut pace);
+                }
+                queue.close();
+                let drained = queue.drain_closed().count() as u64;
+                (pushers.into_iter().map(|pusher| pusher.join().unwrap()).sum::<u64>(), drained)
+            });
+            assert_eq!(accepted, taken + drained);
+        }
+    }
+}

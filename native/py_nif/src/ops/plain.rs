@@ -58,11 +58,7 @@ impl PlainOp {
         }
     }
 
-    pub fn run<'py>(
-        &self,
-        converter: &Converter<'py>,
-        scope: &Scope,
-    ) -> Outcome<'py, Object<'py>> {
+    pub fn run<'py>(&self, converter: &Converter<'py>, scope: &Scope) -> Outcome<'py, Object<'py>> {
         match self {
             PlainOp::Call([module, function], args) => {
                 let count = args.len();
