@@ -11,13 +11,32 @@ defmodule Bench.Verbs do
   @milliseconds 300
   @batch 1_000
 
+  @in_python """
+  from math import sqrt
+  from time import perf_counter_ns
+
+  def alone(count):
+      start = perf_counter_ns()
+      for _ in range(count):
+          sqrt(16.0)
+      return (perf_counter_ns() - start) / count
+  """
+
   def run do
     Bench.header("What does each way to call cost?")
     Reference.load()
     {:ok, [context | _]} = Py.start_contexts()
 
+    :ok = Py.Context.exec(context, @in_python)
+
     rows = for {name, count, work} <- works(context), do: row(name, count, work)
-    Bench.table(["measured", "p50 us", "p99 us", "a second"], rows ++ [casts(context)])
+    rows = [python_alone(context) | rows] ++ [casts(context)]
+    Bench.table(["measured", "p50 us", "p99 us", "a second"], rows)
+  end
+
+  defp python_alone(context) do
+    times = for _ <- 1..50, do: Py.Context.call!(context, :__main__, :alone, [@batch])
+    row("math.sqrt in a loop of Python", Enum.map(times, &(&1 / 1_000)))
   end
 
   # Only what it costs to give them away: the context has done them all before the next round.
@@ -29,8 +48,13 @@ defmodule Bench.Verbs do
         time / @batch / 1_000
       end
 
+    row("cast, given away", times)
+  end
+
+  # Of 50 rounds, each with the time that one call took.
+  defp row(name, times) do
     [p50, p99] = for share <- [0.5, 0.99], do: times |> Enum.sort() |> Enum.at(trunc(49 * share))
-    ["cast, given away", Bench.number(p50, 2), Bench.number(p99, 2), Bench.number(1.0e6 / p50)]
+    [name, Bench.number(p50, 2), Bench.number(p99, 2), Bench.number(1.0e6 / p50)]
   end
 
   defp cast(_context, 0), do: :ok
@@ -46,6 +70,7 @@ defmodule Bench.Verbs do
 
     [
       {"empty NIF", 1, fn _ -> Reference.noop() end},
+      {"hand-over in memory", 1, fn _ -> Reference.hand_over() end},
       {"ping-pong, spinning", 1, fn _ -> Reference.ping(:spinning) end},
       {"call, routed", 1, fn _ -> {:ok, 4.0} = Py.call(:math, :sqrt, [16.0]) end},
       {"call, a context's", 1,

@@ -6,6 +6,7 @@
 mod echo;
 mod epoll;
 mod load;
+mod word;
 
 use std::hint;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -62,6 +63,12 @@ fn copy_to_new<'a>(env: Env<'a>, bytes: Binary<'_>) -> Binary<'a> {
     let mut target = NewBinary::new(env, bytes.len());
     target.as_mut_slice().copy_from_slice(&bytes);
     target.into()
+}
+
+/// Hands something over to a thread and takes it back, by nothing but memory.
+#[rustler::nif]
+fn hand_over() -> bool {
+    word::hand_over()
 }
 
 /// `{Tag, pong}` comes from a thread that parks whenever its queue is empty.
