@@ -10,8 +10,11 @@ defmodule Py.Callback do
   alias Py.{Error, Native}
   alias Py.Router.Pool
 
-  @typedoc "A name, a function passed to Python, or the question whether all output is out"
-  @type target :: binary | fun | :flush
+  @typedoc """
+  A name, what was registered by it, a function passed to Python, or the question whether all
+  output is out
+  """
+  @type target :: binary | Registry.entry() | fun | :flush
 
   @type failure ::
           {:error | :exit | :throw, message :: binary, stacktrace :: [binary],
@@ -65,12 +68,13 @@ defmodule Py.Callback do
   @doc "Calls a function; for a caller that wants to see it crash."
   @spec apply_to(target, list) :: term
   def apply_to(fun, args) when is_function(fun), do: apply(fun, args)
+  def apply_to({:list, fun}, args) when is_function(fun), do: fun.(args)
+  def apply_to({:applied, fun}, args) when is_function(fun), do: apply(fun, args)
+  def apply_to({module, function}, args), do: apply(module, function, args)
 
   def apply_to(name, args) do
     case Registry.fetch(name) do
-      {:ok, {:list, fun}} -> fun.(args)
-      {:ok, {:applied, fun}} -> apply(fun, args)
-      {:ok, {module, function}} -> apply(module, function, args)
+      {:ok, entry} -> apply_to(entry, args)
       :error -> raise ArgumentError, "no function is registered as #{inspect(name)}"
     end
   end

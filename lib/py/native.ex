@@ -128,9 +128,9 @@ defmodule Py.Native do
   @spec fd_duplicate(fd :: integer) :: {:ok, non_neg_integer} | {:error, :inet.posix()}
   def fd_duplicate(_fd), do: :erlang.nif_error(@not_started)
 
-  @doc "The names that Python may call, in place of those from before."
-  @spec function_names([binary]) :: :ok
-  def function_names(_names), do: :erlang.nif_error(@not_started)
+  @doc "The functions that Python may call by name, in place of those from before."
+  @spec functions_set([{binary, Py.Callback.Registry.entry()}]) :: :ok
+  def functions_set(_functions), do: :erlang.nif_error(@not_started)
 
   @doc "A private namespace. It belongs to the first context it is used in."
   @spec namespace_new() :: reference

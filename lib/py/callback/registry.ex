@@ -1,8 +1,9 @@
 defmodule Py.Callback.Registry do
   @moduledoc false
 
-  # The functions that Python may call by name. A callback looks them up in the table; one process
-  # writes it, and tells the native side the names, so that `from erlang import name` knows them.
+  # The functions that Python may call by name, in a table that one process writes. The native side
+  # has a copy, for `from erlang import name` and for callbacks, which come with what is to be
+  # called; by its name only what is to run later, or what nobody has registered.
 
   use GenServer
 
@@ -32,15 +33,14 @@ defmodule Py.Callback.Registry do
   @impl true
   def init(nil) do
     # Python may know names from before the application was started again.
-    :ok = Native.function_names([])
+    :ok = Native.functions_set([])
     {:ok, :ets.new(__MODULE__, [:named_table, read_concurrency: true])}
   end
 
   @impl true
   def handle_call({:add, name, entry}, _from, table) do
-    new? = :ets.insert_new(table, {name, entry})
-    if new?, do: publish(table), else: :ets.insert(table, {name, entry})
-    {:reply, :ok, table}
+    :ets.insert(table, {name, entry})
+    {:reply, publish(table), table}
   end
 
   def handle_call({:remove, name}, _from, table) do
@@ -48,8 +48,7 @@ defmodule Py.Callback.Registry do
     {:reply, publish(table), table}
   end
 
-  defp publish(table),
-    do: Native.function_names(for {name, _entry} <- :ets.tab2list(table), do: name)
+  defp publish(table), do: Native.functions_set(:ets.tab2list(table))
 
   defp ask(request) do
     GenServer.call(__MODULE__, request)

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use py_host::{guest, Attached, Nested, Object, Poller, Raised, Worker};
 use pyo3_ffi as ffi;
-use rustler::{Encoder, Resource, ResourceArc, Term};
+use rustler::{Encoder, Env, Resource, ResourceArc, Term};
 
 use crate::builtin::opaque;
 use crate::contexts::Entry;
@@ -18,7 +18,7 @@ use crate::current::{self, Current};
 use crate::failure::{Failure, Outcome};
 use crate::reply::Ticket;
 use crate::terms::{self, OwnedTerm, Tuple};
-use crate::{atoms, attendant};
+use crate::{atoms, attendant, functions};
 
 /// What Python calls.
 #[derive(Clone, Copy)]
@@ -29,6 +29,27 @@ pub enum Target<'t> {
     Fun(*mut ffi::PyObject),
     /// Nothing; the answer says that all output has been written.
     Flush,
+}
+
+impl Target<'_> {
+    /// With what is registered in the place of a name.
+    fn found<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Target::Name(name) => functions::target(env, name),
+            target => target.encode(env),
+        }
+    }
+}
+
+impl Encoder for Target<'_> {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Target::Name(name) => name.encode(env),
+            // SAFETY: whoever made this has looked at its type, and it lives as long.
+            Target::Fun(fun) => unsafe { opaque::term(*fun) }.in_env(env),
+            Target::Flush => atoms::flush().encode(env),
+        }
+    }
 }
 
 /// One call that Python waits for.
@@ -165,7 +186,7 @@ pub fn ask_for_loop<'py>(
     args: &Object<'py>,
 ) -> Outcome<'py, ()> {
     let callback = Callback::new(converter, Waiter::Loop(Arc::clone(inbox), number));
-    let call = call_term(converter, target, Some(args))?;
+    let call = call_term(converter, |env| target.found(env), Some(args))?;
     let ticket = current::ticket(converter, current);
     if !send_to_attendant(converter, ticket.as_ref(), &callback, &call) {
         callback.set(State::Gone);
@@ -189,7 +210,7 @@ pub fn ask<'py>(
         None => Waiter::Thread(nested),
     };
     let callback = Callback::new(converter, waiter);
-    let call = call_term(converter, target, args)?;
+    let call = call_term(converter, |env| target.found(env), args)?;
     if !send(converter, current, &callback, call) {
         callback.set(State::Gone);
     }
@@ -207,7 +228,8 @@ pub fn cast<'py>(
     target: Target<'_>,
     args: &Object<'py>,
 ) -> Outcome<'py, ()> {
-    let call = call_term(converter, target, Some(args))?;
+    // By its name, which the log has to tell if it fails.
+    let call = call_term(converter, |env| target.encode(env), Some(args))?;
     let ticket = current::ticket(converter, current);
     attendant::tell(|env| {
         let [target, args] = call.pair(env);
@@ -219,16 +241,11 @@ pub fn cast<'py>(
 /// `{Target, Args}`: made before anything is sent, as it may fail.
 fn call_term<'py>(
     converter: &Converter<'py>,
-    target: Target<'_>,
+    target: impl for<'a> FnOnce(Env<'a>) -> Term<'a>,
     args: Option<&Object<'py>>,
 ) -> Outcome<'py, OwnedTerm> {
     OwnedTerm::try_new(|env| {
-        let target = match target {
-            Target::Name(name) => name.encode(env),
-            // SAFETY: the caller has looked at its type, and it lives for the call.
-            Target::Fun(fun) => unsafe { opaque::term(fun) }.in_env(env),
-            Target::Flush => atoms::flush().encode(env),
-        };
+        let target = target(env);
         let args = match args {
             Some(args) => convert::to_elixir(env, converter, args)?,
             None => rustler::types::tuple::make_tuple(env, &[]),

@@ -14,6 +14,7 @@ mod contexts;
 mod convert;
 mod current;
 mod failure;
+mod functions;
 mod inline;
 mod keys;
 mod local;

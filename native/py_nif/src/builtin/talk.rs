@@ -2,28 +2,20 @@
 
 use std::ffi::{c_char, CStr};
 use std::ptr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_host::{guest, Attached, Nested, Object, Raised};
 use pyo3_ffi as ffi;
-use rustc_hash::FxHashSet;
 
 use super::arguments::two;
 use crate::callback::{self, Target};
 use crate::convert::Converter;
 use crate::current::{self, Current};
 use crate::failure::Outcome;
-use crate::message;
+use crate::{functions, message};
 
 type Answer<'py> = Outcome<'py, Object<'py>>;
-
-/// The functions that Elixir has registered, for `from erlang import name`.
-static FUNCTIONS: RwLock<Option<FxHashSet<String>>> = RwLock::new(None);
-
-pub fn set_functions(names: Vec<String>) {
-    *FUNCTIONS.write().unwrap_or_else(PoisonError::into_inner) = Some(names.into_iter().collect());
-}
 
 /// `call(target, args)`
 pub unsafe extern "C" fn call(
@@ -130,10 +122,7 @@ pub unsafe extern "C" fn has_function(
 ) -> *mut ffi::PyObject {
     // SAFETY: CPython calls us attached, with a live argument.
     let name = unsafe { Object::from_borrowed(Attached::assume(), name) };
-    let functions = FUNCTIONS.read().unwrap_or_else(PoisonError::into_inner);
-    let known = name
-        .as_str()
-        .is_some_and(|name| functions.as_ref().is_some_and(|functions| functions.contains(name)));
+    let known = name.as_str().is_some_and(functions::contains);
     // SAFETY: attached.
     unsafe { ffi::PyBool_FromLong(known.into()) }
 }

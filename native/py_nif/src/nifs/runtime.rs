@@ -9,7 +9,7 @@ use rustler::{Atom, Encoder, Env, Term};
 
 use super::Tagged;
 use crate::terms::TermStore;
-use crate::{atoms, builtin, local};
+use crate::{atoms, builtin, functions, local};
 
 /// What the Elixir that runs tells about its structs: an example of each that Python values come
 /// back as, and which others have a `Py.Encoder`.
@@ -85,10 +85,10 @@ fn runtime_start<'a>(env: Env<'a>, config: Term<'a>, tag: Term<'a>) -> rustler::
     Ok(atoms::ok())
 }
 
-/// The functions that Python code may import from `erlang`.
+/// The functions that Python code may call by name, each `{Name, Entry}`.
 #[rustler::nif]
-fn function_names(names: Vec<String>) -> Atom {
-    builtin::talk::set_functions(names);
+fn functions_set(functions: Vec<(String, Term<'_>)>) -> Atom {
+    functions::set(functions);
     atoms::ok()
 }
 

@@ -19,6 +19,7 @@ const MOST: usize = 4;
 /// Longer binaries, too; from here on the BEAM does not copy them either.
 const LONGEST: usize = 64;
 
+#[expect(clippy::large_enum_variant, reason = "an allocation is what this saves")]
 pub enum PlainOp {
     /// The names of a module and of a function in there, and what it is called with.
     Call([Name; 2], SmallVec<[Argument; MOST]>),
