@@ -1,7 +1,8 @@
 //! The way out: one ticket per request, and exactly one answer to it.
 //!
-//! A ticket is a single atomic word. Its low bits say how far the request is, and one more bit
-//! says that nobody looks into the slot any more, so that the answer has to go by message:
+//! A ticket is a single atomic word. Its low bits say how far the request is. Of two more one says
+//! that nobody looks into the slot any more, so that the answer has to go by message, and one that
+//! something was said before it.
 //!
 //! ```text
 //!              start                finish
@@ -14,7 +15,7 @@
 //! few microseconds. If that is too soon, it names the tag that messages are to have and sets
 //! `BY_MESSAGE`; the word it finds there tells whether the answer has come to the slot meanwhile,
 //! in which case it takes it and no message is sent. What the worker has to say before the answer,
-//! and before there is a tag, waits for that: then `EARLY` keeps the answer from being taken first.
+//! and before there is a tag, waits for that: `EARLY` keeps the answer from being taken first.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
