@@ -1,5 +1,5 @@
 //! Values that fit into a word. Many a call takes and answers with such, and they travel as they
-//! are: an environment to carry them would cost more than the call.
+//! are: an environment to carry them would cost more than what they are made of.
 
 use py_host::Object;
 use pyo3_ffi as ffi;

@@ -1,5 +1,5 @@
 //! Operations of a few small values, as most are. They cross as they stand here: to copy a term
-//! there has to be an environment, and that costs as much as the rest of a short call.
+//! there has to be an environment, and that is a fifth of what a short call costs.
 
 use py_host::Object;
 use rustler::types::map::map_new;
