@@ -60,10 +60,11 @@ defmodule Py.Case.Casualties do
     {name, Task.await(call, 60_000), works? and eventually(fn -> find.() != nil end)}
   end
 
-  # The context may be one that the last casualty has taken along, and nobody has noticed yet: then
-  # the call ends at once, and another one is tried.
-  defp endless_call(tries \\ 50) do
+  # The context may be one that the last casualty is taking along: then the call does not begin, and
+  # the next context is tried when that one has ended.
+  defp endless_call do
     context = Router.get_context(1)
+    monitor = Process.monitor(context)
     parent = self()
 
     %Task{ref: ref} =
@@ -77,13 +78,15 @@ defmodule Py.Case.Casualties do
 
     receive do
       :began ->
+        Process.demonitor(monitor, [:flush])
         {context, call}
 
-      {^ref, kind} when tries > 0 ->
+      {^ref, gone} when gone in [:closed, :not_found] ->
         Process.demonitor(ref, [:flush])
-        IO.puts("a call did not begin: #{kind}")
-        Process.sleep(20)
-        endless_call(tries - 1)
+        receive do: ({:DOWN, ^monitor, :process, ^context, _reason} -> endless_call())
+
+      {^ref, kind} ->
+        raise "a call was answered before it began: #{kind}"
     end
   end
 
