@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use rustler::{Encoder, Env, LocalPid, ResourceArc, Term};
 
+use crate::address::Address;
 use crate::atoms;
 use crate::callback::{self, Target};
 use crate::convert::Converter;
 use crate::ops::Op;
-use crate::reply::{Address, Ticket, TicketRef};
+use crate::reply::{Ticket, TicketRef};
 use crate::terms;
 
 /// A message to it. False if there is no attendant, which is when the application is stopped.

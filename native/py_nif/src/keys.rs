@@ -8,7 +8,7 @@ use py_host::{Attached, Kept, Object};
 use rustc_hash::FxHasher;
 use rustler::sys::ErlNifTerm;
 
-use crate::local::Builtin;
+use crate::kinds::Builtin;
 
 /// A power of two. A key has one place, and whoever came last has it.
 const PLACES: usize = 512;

@@ -5,6 +5,7 @@
 //! [`nifs`] is the boundary, [`request`] the way in, [`reply`] the way out, [`ops`] what a request
 //! may ask for, and [`convert`] how values change sides.
 
+mod address;
 mod atoms;
 mod attendant;
 mod builtin;
@@ -17,6 +18,7 @@ mod failure;
 mod functions;
 mod inline;
 mod keys;
+mod kinds;
 mod local;
 mod message;
 mod nifs;

@@ -21,15 +21,13 @@ use std::cell::{Cell, UnsafeCell};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rustler::{Atom, Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
+use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
+use crate::address::{Address, CastInfo, Kind};
 use crate::contexts::Entry;
 use crate::convert::Plain;
-use crate::ops::Op;
 use crate::terms::{self, AnyPid, OwnedTerm, Tuple};
-use crate::times::Times;
 use crate::{atoms, attendant, task};
 
 const QUEUED: u8 = 0;
@@ -65,38 +63,6 @@ struct Hearing {
     tag: Option<OwnedTerm>,
     /// What was said before.
     early: Vec<OwnedTerm>,
-}
-
-/// Who asked, for what, and what they want to hear.
-pub struct Address {
-    pub op: Op,
-    pub caller: LocalPid,
-    pub kind: Kind,
-    /// Kept for those who ask how long all took.
-    pub times: Option<Times>,
-}
-
-pub enum Kind {
-    /// The caller waits, at the slot and then in a `receive`, and does meanwhile what Python asks.
-    Call,
-    /// The caller does other things first; output goes to `leader`.
-    Spawn { leader: AnyPid },
-    /// As `Spawn`, but the answer comes as an event loop's: `{async_result, Ref, Answer}`. The
-    /// reference is what the native side answers with at once, and the request is stopped when
-    /// the caller dies. Failures go by way of `Py.Attendant`, with `info`.
-    Task { leader: AnyPid, info: OwnedTerm, timeout: Option<Duration> },
-    /// Nobody waits. Of a failure `Py.Attendant` hears, with `info`.
-    Cast { leader: AnyPid, info: CastInfo },
-}
-
-/// What `Py.Request.Cast` has to know of a cast if it fails.
-pub enum CastInfo {
-    /// As the request itself knows it.
-    Own {
-        format: Atom,
-        routed: bool,
-    },
-    Given(OwnedTerm),
 }
 
 /// What is said to a request.
@@ -375,19 +341,7 @@ impl Ticket {
     fn report(&self, reply: &Reply, leader: &AnyPid, info: &CastInfo) {
         let Reply::Term(answer) = reply else { return };
         let Address { op, caller, .. } = &self.address;
-        attendant::cast_ended(answer.term(), op, |env| match info {
-            CastInfo::Given(info) => info.term().in_env(env),
-            CastInfo::Own { format, routed } => [
-                (atoms::caller(), caller.encode(env)),
-                (atoms::leader(), leader.encode(env)),
-                (atoms::format(), format.encode(env)),
-                (atoms::is_routed(), routed.encode(env)),
-            ]
-            .into_iter()
-            .fold(rustler::types::map::map_new(env), |map, (key, value)| {
-                map.map_put(key, value).unwrap_or(map)
-            }),
-        });
+        attendant::cast_ended(answer.term(), op, |env| info.encode(env, caller, leader));
     }
 
     /// Moves on from the present phase if `next` says so; the state before, either way.
@@ -395,28 +349,6 @@ impl Ticket {
         self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |state| {
             next(state & PHASE).map(|phase| phase | (state & !PHASE))
         })
-    }
-}
-
-impl Address {
-    /// Does the answer come as that of a task?
-    pub fn is_task(&self) -> bool {
-        matches!(self.kind, Kind::Task { .. })
-    }
-
-    /// Does the caller wait, and hear what Python says meanwhile?
-    pub fn waits(&self) -> bool {
-        matches!(self.kind, Kind::Call)
-    }
-
-    /// Where output goes that the caller does not take itself.
-    pub fn leader(&self) -> Option<&AnyPid> {
-        match &self.kind {
-            Kind::Call => None,
-            Kind::Spawn { leader } | Kind::Task { leader, .. } | Kind::Cast { leader, .. } => {
-                Some(leader)
-            }
-        }
     }
 }
 

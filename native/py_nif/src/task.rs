@@ -14,13 +14,14 @@ use py_host::queue::NOBODYS;
 use py_host::{Attached, Object, Raised, Rejection, Worker};
 use pyo3_ffi as ffi;
 
+use crate::address::Kind;
 use crate::builtin::promise;
 use crate::contexts::Entry;
 use crate::convert::Converter;
 use crate::current::Current;
 use crate::local::Local;
 use crate::output;
-use crate::reply::{self, Kind};
+use crate::reply;
 use crate::request::Request;
 
 /// Tasks that one context may have.

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::{failed_in, into, refuse_in, refuse_out, structs, text, Converter, In, Parents, Walk};
 use crate::atoms;
 use crate::failure::{Failure, Outcome, Step, Unconvertible};
-use crate::local::Builtin;
+use crate::kinds::Builtin;
 use crate::terms::Tuple;
 
 /// Most containers are small, and many: theirs need no allocation.

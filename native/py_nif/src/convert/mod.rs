@@ -23,7 +23,8 @@ use rustler::{Env, Term, TermType};
 use crate::contexts::Entry;
 use crate::failure::{Direction, Outcome, Unconvertible, INTERRUPTED};
 use crate::keys::Binaries;
-use crate::local::{Builtin, How, Local};
+use crate::kinds::{Builtin, How};
+use crate::local::Local;
 use crate::object::ObjectRef;
 
 pub use collection::{kwargs_in as keywords, tuple_of};

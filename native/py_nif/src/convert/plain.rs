@@ -6,7 +6,7 @@ use pyo3_ffi as ffi;
 use rustler::{Atom, Encoder, Env, Term, TermType};
 
 use super::{number, text, Converter, In};
-use crate::local::Builtin;
+use crate::kinds::Builtin;
 
 #[derive(Clone, Copy)]
 pub enum Plain {

@@ -7,6 +7,7 @@ use py_host::queue::BoxedJob;
 use py_host::{Nested, Rejection};
 use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, Term};
 
+use crate::address::{Address, CastInfo, Kind};
 use crate::atoms;
 use crate::callback::CallbackRef;
 use crate::contexts::{self, Entry};
@@ -15,7 +16,7 @@ use crate::inline;
 use crate::object::{self, NamespaceRef};
 use crate::ops::Op;
 use crate::patience;
-use crate::reply::{Address, Cancelled, CastInfo, Kind, Ticket, TicketRef};
+use crate::reply::{Cancelled, Ticket, TicketRef};
 use crate::request::{Format, Request, Scope};
 use crate::terms::{AnyPid, OwnedTerm, Tuple};
 use crate::times::Times;

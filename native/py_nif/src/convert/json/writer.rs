@@ -13,7 +13,7 @@ use super::text::Text;
 use crate::convert::collection::{inside, Pairs};
 use crate::convert::{refuse_out, text, type_name, Converter, Parents};
 use crate::failure::{Direction, Failure, Outcome, Step};
-use crate::local::{Builtin, How};
+use crate::kinds::{Builtin, How};
 
 /// A Python object as a binary of JSON.
 pub fn to_json<'a, 'py>(
