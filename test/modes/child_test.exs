@@ -16,6 +16,8 @@ defmodule Py.Modes.ChildTest do
     assert output =~ "ArgumentError"
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert {:error, :crashed, _} = Child.run({Py, :exec, [kill]})
-    assert {:error, :hung, _} = Child.run({Process, :sleep, [:infinity]}, timeout: 3_000)
+    work = {Process, :sleep, [:infinity]}
+    assert {:error, :hung, output} = Child.run(work, timeout: 6_000)
+    assert output =~ "Process.sleep/1"
   end
 end

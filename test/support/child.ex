@@ -10,19 +10,21 @@ defmodule Py.Child do
   What the function answers, and all that was printed. The BEAM must also stop by itself, with
   all its contexts, for that to count. `:python` names another interpreter, `:config` is the
   library's configuration, `:before` lists what to apply before the library starts, `start: false`
-  leaves it unstarted, and `:timeout` (ms) ends a BEAM that hangs.
+  leaves it unstarted, and `:timeout` (ms) ends a BEAM that hangs, whose last words are where each
+  of its processes was.
   """
   @spec run({module, atom, list}, keyword) :: result
   def run({_module, _function, _arguments} = work, opts \\ []) do
     name = "py-child-#{System.pid()}-#{System.unique_integer([:positive])}"
     file = Path.join(System.tmp_dir!(), name)
-    opts_there = Keyword.take(opts, [:config, :before, :start])
+    timeout = Keyword.get(opts, :timeout, 120_000)
+    opts_there = [timeout: timeout] ++ Keyword.take(opts, [:config, :before, :start])
     File.write!(file, :erlang.term_to_binary({work, opts_there}))
 
     try do
       port = Port.open({:spawn_executable, System.find_executable("elixir")}, options(file, opts))
       {:os_pid, os_pid} = Port.info(port, :os_pid)
-      deadline = System.monotonic_time(:millisecond) + Keyword.get(opts, :timeout, 120_000)
+      deadline = System.monotonic_time(:millisecond) + timeout
 
       case wait(port, deadline, []) do
         {0, output} -> answer(file, output)
@@ -38,6 +40,7 @@ defmodule Py.Child do
   # What the other BEAM runs.
   def main(file) do
     {work, opts} = file |> File.read!() |> :erlang.binary_to_term()
+    spawn(fn -> speak_last(opts[:timeout]) end)
 
     for {key, value} <- Keyword.get(opts, :config, []),
         do: Application.put_env(:erlang_python, key, value)
@@ -53,6 +56,21 @@ defmodule Py.Child do
   end
 
   defp apply_to({module, function, arguments}), do: apply(module, function, arguments)
+
+  # Some time before the end, as a machine may be slow that has come to this.
+  defp speak_last(timeout) do
+    Process.sleep(div(timeout * 3, 4))
+    IO.puts("Not done after three quarters of #{timeout} ms.")
+    asked = [:registered_name, :initial_call, :status, :message_queue_len, :current_stacktrace]
+
+    for pid <- Process.list(), pid != self(), facts = Process.info(pid, asked) do
+      {stack, facts} = Keyword.pop!(facts, :current_stacktrace)
+      IO.puts([inspect({pid, facts}), ?\n, Exception.format_stacktrace(stack)])
+    end
+
+    for context <- Py.Native.context_list(),
+        do: IO.inspect({context, Py.Native.context_info(context)})
+  end
 
   defp options(file, opts) do
     python = Keyword.get_lazy(opts, :python, fn -> Py.Runtime.python().executable end)
