@@ -4,10 +4,10 @@ defmodule Py.Request.Inline do
   # Which operations run on their caller's own scheduler: those with the option `inline: true`, and
   # the functions that are registered. It is a promise that they are short.
   #
-  # A call that took over a millisecond has broken it, unless the operating system gave the core to
-  # somebody else meanwhile, or Python's garbage collection fell into it. So time is weighed: each
-  # such call costs what it took, each short one since the last of them earns a microsecond, and
-  # what is 10 ms in debt goes to a worker for the next minute.
+  # A call that took over a millisecond has broken it, unless Python's garbage collection fell into
+  # it. (What the operating system gave to others meanwhile is not counted where it tells.) So time
+  # is weighed: each such call costs what it took, each short one since the last of them earns a
+  # microsecond, and what is 10 ms in debt goes to a worker for the next minute.
 
   require Logger
 

@@ -34,6 +34,7 @@ pub mod queue;
 pub mod reactor;
 pub mod runtime;
 pub mod sandbox;
+pub mod usage;
 mod view;
 
 pub use attach::Attached;

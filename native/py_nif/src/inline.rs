@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_host::queue::BoxedJob;
+use py_host::usage;
 use rustler::{Encoder, Env, Term};
 
 use crate::reply::Ticket;
@@ -30,8 +31,12 @@ thread_local! {
 /// now.
 pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: BoxedJob) -> Result<Term<'a>, BoxedJob> {
     let since = Instant::now();
+    usage::begin(since);
     terms::calling(env, || ticket.entry.context.run_inline(job))?;
-    let elapsed = since.elapsed();
+    let mut elapsed = since.elapsed();
+    if elapsed >= LONG {
+        elapsed = usage::held(elapsed);
+    }
     pay(env, elapsed);
     let answer =
         ticket.take(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env));
