@@ -13,8 +13,17 @@ defmodule Bench.Convert do
   @mebibyte 1_048_576
 
   @code """
+  import pickle, statistics, time
+
   def echo(value): return value
   def take(value): pass
+
+  def own(value, runs):
+      def once():
+          start = time.perf_counter_ns()
+          pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+          return time.perf_counter_ns() - start
+      return statistics.median([once() for _ in range(runs)])
   """
 
   @numpy """
@@ -37,8 +46,8 @@ defmodule Bench.Convert do
     {:ok, context} = Py.Context.new()
     :ok = Py.Context.exec(context, @code)
 
-    rows = for {name, value, back} <- values(), do: row(name, value, echo(context, value, back))
-    Bench.table(["value" | @head], rows)
+    rows = for {name, value, back} <- values(), do: value_row(context, name, value, back)
+    Bench.table(["value" | @head] ++ ["Python's own", "x both"], rows)
     mebibyte(context, numpy(Bench.Packages.folders("numpy")))
   end
 
@@ -138,17 +147,22 @@ defmodule Bench.Convert do
   end
 
   defp row(name, value, ways, reference) do
-    {figures, both} = measure(name, value, ways)
+    {figures, both, _beam} = measure(name, value, ways)
     figures ++ [Bench.number(both / reference, 2)]
   end
 
-  defp row(name, value, ways), do: name |> measure(value, ways) |> elem(0)
+  # Beside what each side by itself needs to take such a value apart and to make it again.
+  defp value_row(context, name, value, back) do
+    {figures, both, beam} = measure(name, value, echo(context, value, back))
+    {:ok, python} = call(context, :own, [value, @runs])
+    figures ++ [milliseconds(python), Bench.number(both / (beam + python), 2)]
+  end
 
   defp measure(name, value, {there, home, both}) do
     both = time(both)
     beam = time(fn -> value |> :erlang.term_to_binary() |> :erlang.binary_to_term() end)
     figures = Enum.map([time(there), time(home), both, beam], &milliseconds/1)
-    {[name | figures] ++ [Bench.number(both / beam, 2)], both}
+    {[name | figures] ++ [Bench.number(both / beam, 2)], both, beam}
   end
 
   # Every run in a process of its own: what the one before left behind on the heap would have to

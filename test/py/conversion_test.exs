@@ -165,6 +165,19 @@ defmodule Py.ConversionTest do
     assert Py.eval(code) == {:ok, for(n <- 0..999, do: %{"key #{n}" => 1})}
   end
 
+  test "text and bytes of every short length keep what is theirs" do
+    for size <- 0..130, mark <- [?a, ?b, 0xFF] do
+      :binary.copy(<<mark>>, size)
+    end
+    |> then(&assert Py.eval("value", %{value: &1}) == {:ok, &1})
+  end
+
+  test "what does not cross leaves nothing behind for the next" do
+    code = "['a', {'b': [1, {'c': '\\ud800'}]}]"
+    assert {:error, %ConversionError{path: [1, "b", 1, "c"]}} = Py.eval(code)
+    assert Py.eval("['a', {'b': [1, {'c': 'd'}]}]") == {:ok, ["a", %{"b" => [1, %{"c" => "d"}]}]}
+  end
+
   test "a NIF-sized binary crosses unharmed" do
     data = :crypto.strong_rand_bytes(1_048_576)
     assert Py.eval("data", %{data: Py.bytes(data)}) == {:ok, data}

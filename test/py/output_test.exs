@@ -37,6 +37,22 @@ defmodule Py.OutputTest do
       assert capture_io(fn -> Py.eval(code, %{fun: fun}) end) == "one two three\n"
     end
 
+    test "of what is released with a result comes before the answer" do
+      code = """
+      class Parting(dict):
+          def __del__(self): print("gone", end="")
+      [1, Parting(a=1)]
+      """
+
+      text =
+        capture_io(fn ->
+          assert Py.eval(code) == {:ok, [1, %{"a" => 1}]}
+          IO.write(" before")
+        end)
+
+      assert text == "gone before"
+    end
+
     test "of spawned calls reaches the caller's group leader too" do
       text =
         capture_io(fn ->

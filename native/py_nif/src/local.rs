@@ -17,6 +17,7 @@ use rustler::sys::ErlNifTerm;
 use rustler::{Atom, Term};
 
 use crate::builtin;
+use crate::convert::{Moulds, Spare};
 use crate::keys::Names;
 use crate::kinds::{Builtin, How, TypeEncoder};
 use crate::terms::TermStore;
@@ -77,6 +78,9 @@ pub struct Local {
     compile_exec: Kept,
     /// Keys of maps that came as binaries.
     pub keys: Names,
+    /// For terms in the making.
+    pub scratch: Spare,
+    pub moulds: Moulds,
     names: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     atoms: RefCell<FxHashMap<ErlNifTerm, Kept>>,
     /// Modules that were found, by the addresses of their interned names.
@@ -157,6 +161,8 @@ impl Local {
             compile_exec: code.attr(c"compile_exec")?.keep(),
             convert: convert.keep(),
             keys: Names::default(),
+            scratch: Spare::default(),
+            moulds: Moulds::new(),
             names: RefCell::default(),
             atoms: RefCell::default(),
             modules: RefCell::default(),

@@ -100,7 +100,7 @@ impl Request {
         let op = &ticket.address.op;
         if let Some(calls) = op.batch() {
             (*self).conclude(converter, Some(current), |request, env| {
-                let encode = |value| request.encode(env, converter, value);
+                let encode = |value| Ok(request.encode(env, converter, value)?.0);
                 let answers = ops::batch::run(env, converter, &request.scope, calls, encode);
                 let answers = answers.map_err(|failure| name_interrupt(failure, current.worker))?;
                 Ok(reply::ok(env, answers))
@@ -256,15 +256,23 @@ impl Request {
         };
         match plain {
             Some(value) => self.end(converter, current, Reply::Value(value)),
-            None => self.conclude(converter, current, |request, env| {
-                let made = outcome.and_then(|value| request.encode(env, converter, value));
-                // A task's end has its name already, and what the thread runs is not the task.
-                if converter.worker.is_at(request.ticket.id) {
-                    made.map_err(|failure| name_interrupt(failure, converter.worker))
-                } else {
-                    made
-                }
-            }),
+            None => {
+                // Released when the answer is away.
+                let mut spent = None;
+                self.conclude(converter, current, |request, env| {
+                    let made = outcome.and_then(|value| {
+                        let (term, value) = request.encode(env, converter, value)?;
+                        spent = value;
+                        Ok(term)
+                    });
+                    // A task's end has its name already, and what the thread runs is not the task.
+                    if converter.worker.is_at(request.ticket.id) {
+                        made.map_err(|failure| name_interrupt(failure, converter.worker))
+                    } else {
+                        made
+                    }
+                });
+            }
         }
     }
 
@@ -297,24 +305,25 @@ impl Request {
         self.answer(reply);
     }
 
+    /// The answer, and the value if that may be released later.
     fn encode<'a, 'py>(
         &self,
         env: Env<'a>,
         converter: &Converter<'py>,
         value: Object<'py>,
-    ) -> Outcome<'py, Term<'a>> {
+    ) -> Outcome<'py, (Term<'a>, Option<Object<'py>>)> {
         if value.is_instance_of(&converter.local.call_marker) {
-            return schedule(env, converter, &value);
+            return Ok((schedule(env, converter, &value)?, None));
         }
-        let value = match self.format {
-            Format::Term | Format::Erlang => convert::to_elixir(env, converter, &value)?,
-            Format::Json => convert::to_json(env, converter, &value)?,
+        let (term, spent) = match self.format {
+            Format::Term | Format::Erlang => convert::spend(env, converter, value)?,
+            Format::Json => (convert::to_json(env, converter, &value)?, None),
             Format::Object => {
                 let name = convert::type_name(&value);
-                object::to_struct(env, converter.object_ref(value), &name)
+                (object::to_struct(env, converter.object_ref(value), &name), None)
             }
         };
-        Ok(reply::ok(env, value))
+        Ok((reply::ok(env, term), spent))
     }
 
     /// Once; a second answer has nowhere to go.

@@ -3,10 +3,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 
 use rustler::sys::{
     enif_alloc_env, enif_clear_env, enif_free_env, enif_get_tuple, enif_is_identical,
-    enif_make_copy, enif_send, enif_whereis_pid, ErlNifEnv, ErlNifTerm,
+    enif_make_copy, enif_map_iterator_create, enif_map_iterator_destroy,
+    enif_map_iterator_get_pair, enif_map_iterator_next, enif_send, enif_whereis_pid, ErlNifEnv,
+    ErlNifMapIterator, ErlNifMapIteratorEntry, ErlNifTerm,
 };
 use rustler::{Atom, Encoder, Env, LocalPid, Term};
 
@@ -55,6 +58,57 @@ impl<'a> Tuple<'a> {
             *slot = item;
         }
         &place[..count]
+    }
+}
+
+/// The pairs of a map. The iterator of rustler's can turn round, and takes twice as long for it.
+pub struct MapPairs<'a> {
+    env: Env<'a>,
+    iterator: ErlNifMapIterator,
+}
+
+impl<'a> MapPairs<'a> {
+    /// `None` for what is no map.
+    pub fn of(map: Term<'a>) -> Option<MapPairs<'a>> {
+        let env = map.get_env();
+        let first = ErlNifMapIteratorEntry::ERL_NIF_MAP_ITERATOR_HEAD;
+        let mut iterator = MaybeUninit::uninit();
+        // SAFETY: the term belongs to its environment; on success the iterator is filled in.
+        unsafe {
+            let (env, map) = (env.as_c_arg(), map.as_c_arg());
+            if enif_map_iterator_create(env, map, iterator.as_mut_ptr(), first) == 0 {
+                return None;
+            }
+        }
+        // SAFETY: as above.
+        Some(MapPairs { env, iterator: unsafe { iterator.assume_init() } })
+    }
+}
+
+impl<'a> Iterator for MapPairs<'a> {
+    type Item = (Term<'a>, Term<'a>);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let env = self.env.as_c_arg();
+        let (mut key, mut value) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        let places = (key.as_mut_ptr(), value.as_mut_ptr());
+        // SAFETY: the iterator is that of a live map; what it gives are terms of its environment.
+        unsafe {
+            if enif_map_iterator_get_pair(env, &mut self.iterator, places.0, places.1) == 0 {
+                return None;
+            }
+            enif_map_iterator_next(env, &mut self.iterator);
+            let [key, value] = [key, value].map(|term| Term::new(self.env, term.assume_init()));
+            Some((key, value))
+        }
+    }
+}
+
+impl Drop for MapPairs<'_> {
+    fn drop(&mut self) {
+        // SAFETY: created once, and nobody has it any more.
+        unsafe { enif_map_iterator_destroy(self.env.as_c_arg(), &mut self.iterator) }
     }
 }
 
@@ -312,7 +366,7 @@ pub fn calling<R>(env: Env<'_>, work: impl FnOnce() -> R) -> R {
 
 /// The process registered under that name. As for `TermStore::send`.
 pub fn whereis(name: Atom) -> Option<LocalPid> {
-    let mut pid = std::mem::MaybeUninit::uninit();
+    let mut pid = MaybeUninit::uninit();
     // SAFETY: the calling process is that of `calling`; on success the pid is filled in.
     unsafe {
         let found = enif_whereis_pid(CALLING.get(), name.as_c_arg(), pid.as_mut_ptr());

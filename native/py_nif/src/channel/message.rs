@@ -1,12 +1,11 @@
 //! One message of a channel: a term in an environment of its own, and what it counts.
 
-use rustler::types::map::MapIterator;
 use rustler::{Binary, Encoder, Term, TermType};
 
 use crate::atoms;
 use crate::nifs::runtime::has_encoder;
 use crate::reply;
-use crate::terms::{Caller, TermStore, Tuple};
+use crate::terms::{Caller, MapPairs, TermStore, Tuple};
 
 use super::waiting::Process;
 
@@ -134,7 +133,7 @@ impl Measure {
                 if let Ok(name) = term.map_get(atoms::struct_()) {
                     self.has_encoder = self.has_encoder || has_encoder(name);
                 }
-                rest.extend(MapIterator::new(term).into_iter().flatten().flat_map(<[_; 2]>::from));
+                rest.extend(MapPairs::of(term).into_iter().flatten().flat_map(<[_; 2]>::from));
             }
             _ => {}
         }

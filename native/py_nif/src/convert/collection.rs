@@ -7,18 +7,13 @@ use pyo3_ffi as ffi;
 use rustler::sys::{
     enif_make_list_from_array, enif_make_map_from_arrays, enif_make_tuple_from_array, ErlNifTerm,
 };
-use rustler::types::map::MapIterator;
 use rustler::{Atom, Binary, Encoder, Term, TermType};
-use smallvec::SmallVec;
 
 use super::{failed_in, into, refuse_in, refuse_out, structs, text, Converter, In, Parents, Walk};
 use crate::atoms;
 use crate::failure::{Failure, Outcome, Step, Unconvertible};
 use crate::kinds::Builtin;
-use crate::terms::Tuple;
-
-/// Most containers are small, and many: theirs need no allocation.
-type Terms = SmallVec<[ErlNifTerm; 8]>;
+use crate::terms::{MapPairs, Tuple};
 
 pub fn list_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
     let length = term.list_length().map_err(|_| {
@@ -85,7 +80,7 @@ pub fn map_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> 
         }
     }
     let dict = Object::dict(converter.py).map_err(failed_in("memory"))?;
-    for (key, value) in MapIterator::new(term).expect("its type says map") {
+    for (key, value) in MapPairs::of(term).expect("its type says map") {
         if key.as_c_arg() == atoms::struct_().as_c_arg() {
             continue;
         }
@@ -137,7 +132,7 @@ pub fn kwargs_in<'py>(
     }
     let wrong =
         || refuse_in("bad_kwargs", "names are given as a keyword list or a map with string keys");
-    let pairs: Vec<(Term<'_>, Term<'_>)> = match MapIterator::new(term) {
+    let pairs: Vec<(Term<'_>, Term<'_>)> = match MapPairs::of(term) {
         Some(pairs) => pairs.collect(),
         None => term.decode().map_err(|_| wrong())?,
     };
@@ -166,16 +161,21 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     /// For a `list` or an instance of a subclass. The list may change while we walk (an item's
     /// conversion may run Python code), so its length is asked anew each time.
     pub fn list_out(
-        self,
+        &self,
         list: *mut ffi::PyObject,
         parents: &Parents<'_>,
     ) -> Outcome<'py, Term<'a>> {
         let parents = parents.with(list)?;
-        // SAFETY: a live list.
-        let mut items = Terms::with_capacity(unsafe { ffi::PyList_GET_SIZE(list) } as usize);
+        let items = self.scratch.values.level();
+        let mut index = 0;
         // SAFETY: a live list; its size is read again after each item.
-        while items.len() < unsafe { ffi::PyList_GET_SIZE(list) } as usize {
-            let index = items.len();
+        while index < unsafe { ffi::PyList_GET_SIZE(list) } as usize {
+            // SAFETY: within bounds.
+            if let Some(leaf) = unsafe { self.leaf_at(list, index) } {
+                items.push(leaf);
+                index += 1;
+                continue;
+            }
             // SAFETY: a new reference, or null and IndexError if another thread shortened it.
             let item = unsafe {
                 Object::from_owned(
@@ -183,20 +183,38 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
                     ffi::compat::PyList_GetItemRef(list, index as ffi::Py_ssize_t),
                 )?
             };
-            items.push(self.item_out(item.as_ptr(), &parents, index)?);
+            items.push(self.item_at(item.as_ptr(), &parents, index)?);
+            index += 1;
         }
         // SAFETY: `items` are terms of this environment.
-        Ok(unsafe {
-            Term::new(
-                self.env,
-                enif_make_list_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32),
-            )
-        })
+        Ok(items.with(|items| unsafe {
+            let (env, count) = (self.env.as_c_arg(), items.len() as u32);
+            Term::new(self.env, enif_make_list_from_array(env, items.as_ptr(), count))
+        }))
+    }
+
+    /// An item of a list that needs no Python code to cross, which could take it out of the list.
+    ///
+    /// # Safety
+    /// A live list with an item at that place.
+    #[cfg(not(Py_GIL_DISABLED))]
+    unsafe fn leaf_at(&self, list: *mut ffi::PyObject, index: usize) -> Option<ErlNifTerm> {
+        // SAFETY: the caller's promise.
+        self.leaf_out(unsafe { ffi::PyList_GET_ITEM(list, index as ffi::Py_ssize_t) })
+    }
+
+    /// Without a GIL another thread could do that at any time.
+    ///
+    /// # Safety
+    /// None is needed.
+    #[cfg(Py_GIL_DISABLED)]
+    unsafe fn leaf_at(&self, _list: *mut ffi::PyObject, _index: usize) -> Option<ErlNifTerm> {
+        None
     }
 
     /// For a `tuple` or an instance of a subclass; tuples do not change.
     pub fn tuple_out(
-        self,
+        &self,
         tuple: *mut ffi::PyObject,
         parents: &Parents<'_>,
     ) -> Outcome<'py, Term<'a>> {
@@ -208,85 +226,82 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
                 refuse_out("too_large", "a tuple of this size does not fit on the BEAM").into()
             );
         }
-        let mut items = Terms::with_capacity(size as usize);
+        let items = self.scratch.values.level();
         for index in 0..size {
             // SAFETY: within bounds, and the tuple keeps its items alive.
             let item = unsafe { ffi::PyTuple_GET_ITEM(tuple, index) };
-            items.push(self.item_out(item, &parents, index as usize)?);
+            items.push(self.item_at(item, &parents, index as usize)?);
         }
         // SAFETY: `items` are terms of this environment.
-        Ok(unsafe {
-            Term::new(
-                self.env,
-                enif_make_tuple_from_array(self.env.as_c_arg(), items.as_ptr(), items.len() as u32),
-            )
-        })
+        Ok(items.with(|items| unsafe {
+            let (env, count) = (self.env.as_c_arg(), items.len() as u32);
+            Term::new(self.env, enif_make_tuple_from_array(env, items.as_ptr(), count))
+        }))
     }
 
-    fn item_out(
-        self,
+    fn item_at(
+        &self,
         item: *mut ffi::PyObject,
         parents: &Parents<'_>,
         index: usize,
     ) -> Outcome<'py, ErlNifTerm> {
-        match self.out(item, parents) {
-            Ok(term) => Ok(term.as_c_arg()),
-            Err(failure) => Err(inside(failure, || Step::Index(index))),
-        }
+        self.item_out(item, parents).map_err(|failure| inside(failure, || Step::Index(index)))
     }
 
     /// For a `dict` or an instance of a subclass.
     pub fn dict_out(
-        self,
+        &self,
         dict: *mut ffi::PyObject,
         parents: &Parents<'_>,
     ) -> Outcome<'py, Term<'a>> {
         let parents = parents.with(dict)?;
-        // SAFETY: a live dict.
-        let size = unsafe { ffi::PyDict_Size(dict) } as usize;
-        let (mut keys, mut values) = (Terms::with_capacity(size), Terms::with_capacity(size));
+        let (keys, values) = (self.scratch.keys.level(), self.scratch.values.level());
         for (key, value) in Pairs::of(self.converter.py, dict)? {
             let within = |failure| inside(failure, || key_step(&key));
             keys.push(self.key_out(&key, &parents).map_err(within)?);
-            values.push(self.out(value.as_ptr(), &parents).map_err(within)?.as_c_arg());
+            values.push(self.item_out(value.as_ptr(), &parents).map_err(within)?);
         }
-        self.map(&keys, &values)
+        keys.with(|keys| values.with(|values| self.map(keys, values)))
     }
 
     /// A key, which in dicts inside another container has likely come by before.
-    fn key_out(self, key: &Object<'py>, parents: &Parents<'_>) -> Outcome<'py, ErlNifTerm> {
+    fn key_out(&self, key: &Object<'py>, parents: &Parents<'_>) -> Outcome<'py, ErlNifTerm> {
         let is_rememberable = parents.depth > 1 && Builtin::of(key.kind()) == Some(Builtin::Str);
         if !is_rememberable {
-            return Ok(self.out(key.as_ptr(), parents)?.as_c_arg());
+            return self.item_out(key.as_ptr(), parents);
         }
-        if let Some(known) = self.keys.find(key) {
+        if let Some(known) = self.names.find(key) {
             return Ok(known);
         }
         let binary = self.str_out(key.as_ptr())?.as_c_arg();
-        self.keys.remember(key, binary);
+        self.names.remember(key, binary);
         Ok(binary)
     }
 
     /// For a `set`, a `frozenset` or an instance of a subclass.
-    pub fn set_out(self, set: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+    pub fn set_out(
+        &self,
+        set: *mut ffi::PyObject,
+        parents: &Parents<'_>,
+    ) -> Outcome<'py, Term<'a>> {
         let parents = parents.with(set)?;
         let py = self.converter.py;
         // SAFETY: a live iterable; a list of its own, which nobody else can change.
         let items = unsafe { Object::from_owned(py, ffi::PySequence_List(set))? };
         // SAFETY: a live list.
         let size = unsafe { ffi::PyList_GET_SIZE(items.as_ptr()) };
-        let mut keys = Terms::with_capacity(size as usize);
+        let keys = self.scratch.keys.level();
         for index in 0..size {
             // SAFETY: within bounds; the list keeps the item alive.
             let item = unsafe { ffi::PyList_GET_ITEM(items.as_ptr(), index) };
-            keys.push(self.item_out(item, &parents, index as usize)?);
+            keys.push(self.item_at(item, &parents, index as usize)?);
         }
         let empty = Vec::<Term<'a>>::new().encode(self.env).as_c_arg();
-        let members = self.map(&keys, &vec![empty; keys.len()])?;
+        let members = keys.with(|keys| self.map(keys, &vec![empty; keys.len()]))?;
         structs::mapset(self.env, members)
     }
 
-    fn map(self, keys: &[ErlNifTerm], values: &[ErlNifTerm]) -> Outcome<'py, Term<'a>> {
+    fn map(&self, keys: &[ErlNifTerm], values: &[ErlNifTerm]) -> Outcome<'py, Term<'a>> {
         let mut map = MaybeUninit::uninit();
         // SAFETY: both slices hold that many terms of this environment.
         let made = unsafe {

@@ -62,14 +62,14 @@ pub fn channel_in<'py>(converter: &Converter<'py>, term: Term<'_>) -> In<'py> {
 }
 
 impl<'a, 'py> Walk<'a, '_, 'py> {
-    pub fn channel_out(self, object: &Object<'py>) -> Term<'a> {
+    pub fn channel_out(&self, object: &Object<'py>) -> Term<'a> {
         // SAFETY: an instance of our type, which `object` keeps alive.
         channel::to_struct(self.env, unsafe { builtin::channel::channel(object.as_ptr()) })
     }
 
     /// A pid, reference, port or function that comes back.
     pub fn opaque_out(
-        self,
+        &self,
         object: *mut ffi::PyObject,
         kind: *mut ffi::PyTypeObject,
     ) -> Option<Term<'a>> {
@@ -84,7 +84,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
 
     /// A `memoryview` of a buffer of ours is the binary itself, or a part of it; any other is what
     /// its bytes are.
-    pub fn memoryview_out(self, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
+    pub fn memoryview_out(&self, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
         let exporter = object.attr(c"obj")?;
         let view = View::of(object)?;
         if exporter.is_instance_of(&self.converter.local.buffer_type) {
@@ -97,7 +97,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     }
 
     /// What has no natural form on the BEAM.
-    pub fn handle_out(self, object: Object<'py>) -> Term<'a> {
+    pub fn handle_out(&self, object: Object<'py>) -> Term<'a> {
         let name = type_name(&object);
         object::to_struct(self.env, self.converter.object_ref(object), &name).encode(self.env)
     }

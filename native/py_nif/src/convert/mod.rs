@@ -8,17 +8,21 @@
 mod collection;
 mod handle;
 mod json;
+mod moulds;
 mod number;
 mod plain;
+mod scratch;
 mod structs;
 mod text;
 
+use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 
 use py_host::{Attached, Object, Worker};
 use pyo3_ffi as ffi;
-use rustler::{Env, Term, TermType};
+use rustler::sys::ErlNifTerm;
+use rustler::{Encoder, Env, Term, TermType};
 
 use crate::contexts::Entry;
 use crate::failure::{Direction, Outcome, Unconvertible, INTERRUPTED};
@@ -27,9 +31,13 @@ use crate::kinds::{Builtin, How};
 use crate::local::Local;
 use crate::object::ObjectRef;
 
+use scratch::Scratch;
+
 pub use collection::{kwargs_in as keywords, tuple_of};
 pub use json::to_json;
+pub use moulds::Moulds;
 pub use plain::Plain;
+pub use scratch::Spare;
 pub use text::{atom_text, binary_from as binary, bytes_from as bytes, data_in as data};
 
 /// As deep as Python's own recursion limit lets a program go by default.
@@ -100,16 +108,49 @@ pub fn to_elixir<'a, 'py>(
     converter: &Converter<'py>,
     object: &Object<'py>,
 ) -> Outcome<'py, Term<'a>> {
-    let walk = Walk { env, converter, keys: &Binaries::default() };
-    walk.out(object.as_ptr(), &Parents::none())
+    walk(env, converter, object).map(|(term, _is_data)| term)
+}
+
+/// The same, and the object again if it is data all through: as no code of Python's can run when
+/// that is released, it need not happen before somebody has the term.
+pub fn spend<'a, 'py>(
+    env: Env<'a>,
+    converter: &Converter<'py>,
+    object: Object<'py>,
+) -> Outcome<'py, (Term<'a>, Option<Object<'py>>)> {
+    let (term, is_data) = walk(env, converter, &object)?;
+    Ok((term, is_data.then_some(object)))
+}
+
+fn walk<'a, 'py>(
+    env: Env<'a>,
+    converter: &Converter<'py>,
+    object: &Object<'py>,
+) -> Outcome<'py, (Term<'a>, bool)> {
+    let scratch = converter.local.scratch.take();
+    let walk = Walk {
+        env,
+        converter,
+        names: Binaries::default(),
+        scratch: &scratch,
+        is_data: Cell::new(true),
+    };
+    let made = walk.out(object.as_ptr(), &Parents::none());
+    let is_data = walk.is_data.get();
+    drop(walk);
+    converter.local.scratch.put_back(scratch);
+    made.map(|term| (term, is_data))
 }
 
 /// The way out, with the environment that the term is built in.
-#[derive(Clone, Copy)]
+
 struct Walk<'a, 'c, 'py> {
     env: Env<'a>,
     converter: &'c Converter<'py>,
-    keys: &'c Binaries<'py>,
+    names: Binaries<'py>,
+    scratch: &'c Scratch,
+    /// Nothing but numbers, text, and lists, tuples and dicts of them so far.
+    is_data: Cell<bool>,
 }
 
 /// The containers around the value at hand: their number limits the depth, and when it does,
@@ -142,25 +183,53 @@ impl<'p> Parents<'p> {
 
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// `object` is borrowed from a container or an `Object` that outlives the call.
-    fn out(self, object: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+    fn out(&self, object: *mut ffi::PyObject, parents: &Parents<'_>) -> Outcome<'py, Term<'a>> {
+        let made = self.item_out(object, parents)?;
+        // SAFETY: made in this environment.
+        Ok(unsafe { Term::new(self.env, made) })
+    }
+
+    /// The same for an item of a container, which are many: a bare term fits into registers.
+    fn item_out(
+        &self,
+        object: *mut ffi::PyObject,
+        parents: &Parents<'_>,
+    ) -> Outcome<'py, ErlNifTerm> {
+        if let Some(leaf) = self.leaf_out(object) {
+            return Ok(leaf);
+        }
         // SAFETY: `object` is alive, and so is its type.
         let kind = unsafe { ffi::Py_TYPE(object) };
-        if let Some(builtin) = Builtin::of(kind) {
-            self.builtin_out(builtin, object, parents)
-        } else if let Some(constant) = self.constant_out(object) {
-            Ok(constant)
-        } else {
-            self.other_out(object, kind, parents)
-        }
+        let made = match Builtin::of(kind) {
+            Some(builtin) => self.builtin_out(builtin, object, parents)?,
+            None => self.other_out(object, kind, parents)?,
+        };
+        Ok(made.as_c_arg())
+    }
+
+    /// The most frequent of those that hold nothing else, in which no Python code has a say, so
+    /// none runs. A `str` or an `int` that takes more than that is not among them.
+    #[inline]
+    fn leaf_out(&self, object: *mut ffi::PyObject) -> Option<ErlNifTerm> {
+        // SAFETY: `object` is alive, and so is its type.
+        let made = match Builtin::of(unsafe { ffi::Py_TYPE(object) }) {
+            Some(Builtin::Int) => number::small(object)?.encode(self.env),
+            Some(Builtin::Float) => self.float_out(object),
+            Some(Builtin::Str) => self.text_out(object)?,
+            Some(_) => return None,
+            None => self.constant_out(object)?,
+        };
+        Some(made.as_c_arg())
     }
 
     /// Our own types, subclasses, and everything that `erlang._convert` has a say in.
     fn other_out(
-        self,
+        &self,
         object: *mut ffi::PyObject,
         kind: *mut ffi::PyTypeObject,
         parents: &Parents<'_>,
     ) -> Outcome<'py, Term<'a>> {
+        self.is_data.set(false);
         let Converter { py, local, .. } = *self.converter;
         if kind.cast() == local.atom_type.as_ptr() {
             return self.atom_out(object);
@@ -186,7 +255,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     }
 
     fn builtin_out(
-        self,
+        &self,
         builtin: Builtin,
         object: *mut ffi::PyObject,
         parents: &Parents<'_>,
@@ -199,7 +268,11 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
             Builtin::List => self.list_out(object, parents),
             Builtin::Tuple => self.tuple_out(object, parents),
             Builtin::Dict => self.dict_out(object, parents),
-            Builtin::Set => self.set_out(object, parents),
+            Builtin::Set => {
+                // Weak references tell of its end.
+                self.is_data.set(false);
+                self.set_out(object, parents)
+            }
         }
     }
 }

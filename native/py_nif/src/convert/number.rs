@@ -60,7 +60,7 @@ pub fn float_to_python<'py>(converter: &Converter<'py>, value: f64) -> In<'py> {
 
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// For an `int` or an instance of a subclass.
-    pub fn int_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
+    pub fn int_out(&self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
         if let Some(small) = small(object) {
             return Ok(small.encode(self.env));
         }
@@ -78,7 +78,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         Ok(term)
     }
 
-    pub fn float_out(self, object: *mut ffi::PyObject) -> Term<'a> {
+    pub fn float_out(&self, object: *mut ffi::PyObject) -> Term<'a> {
         float(object).encode(self.env)
     }
 }

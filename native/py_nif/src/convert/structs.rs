@@ -7,7 +7,6 @@ use std::ffi::CStr;
 
 use py_host::Object;
 use pyo3_ffi as ffi;
-use rustler::types::map::MapIterator;
 use rustler::{Atom, Encoder, Env, Term};
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
 use crate::atoms;
 use crate::failure::Outcome;
 use crate::nifs::runtime::{has_encoder, template};
+use crate::terms::MapPairs;
 
 /// `None` for a struct without a form of its own, which crosses as the dict of its fields.
 pub fn struct_in<'py>(
@@ -108,7 +108,7 @@ fn made_by<'py>(
 
 /// A `MapSet`: its members are the keys of its `map` field.
 fn set_in<'py>(converter: &Converter<'py>, term: Term<'_>, depth: usize) -> In<'py> {
-    let members = term.map_get(atoms::map()).ok().and_then(MapIterator::new);
+    let members = term.map_get(atoms::map()).ok().and_then(MapPairs::of);
     let members =
         members.ok_or_else(|| refuse_in("bad_struct", "the MapSet has no members field"))?;
     // SAFETY: attached; a new, empty set or null with an exception set.
@@ -140,7 +140,7 @@ pub fn mapset<'a, 'py>(env: Env<'a>, members: Term<'a>) -> Outcome<'py, Term<'a>
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// What a function of `erlang._convert` made of an object: `("date", 2024, 2, 29)`.
     pub fn tagged_out(
-        self,
+        &self,
         object: &Object<'py>,
         tagged: &Object<'py>,
         parents: &Parents<'_>,
@@ -183,7 +183,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     }
 
     /// A decimal where the BEAM has no `Decimal`: exact, as text.
-    fn str_of(self, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
+    fn str_of(&self, object: &Object<'py>) -> Outcome<'py, Term<'a>> {
         // SAFETY: a live object; a new reference or null with an exception set.
         let text =
             unsafe { Object::from_owned(self.converter.py, ffi::PyObject_Str(object.as_ptr()))? };
@@ -191,7 +191,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     }
 
     /// Microseconds get a precision; the special coefficients of a decimal are atoms.
-    fn field(self, name: &str, value: Term<'a>) -> Term<'a> {
+    fn field(&self, name: &str, value: Term<'a>) -> Term<'a> {
         match (name, value.decode::<i64>()) {
             ("microsecond", Ok(0)) => (0, 0).encode(self.env),
             ("microsecond", Ok(count)) => (count, 6).encode(self.env),

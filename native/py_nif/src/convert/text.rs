@@ -7,7 +7,7 @@ use py_host::{Attached, Lent, Object, Raised};
 use pyo3_ffi as ffi;
 use rustler::{Atom, Binary, Encoder, Env, NewBinary, ResourceArc, Term};
 
-use super::{failed_in, refuse_in, refuse_out, Converter, In, Walk};
+use super::{failed_in, moulds, refuse_in, refuse_out, Converter, In, Walk};
 use crate::atoms;
 use crate::failure::{Outcome, Unconvertible};
 use crate::object::LentRef;
@@ -40,29 +40,34 @@ fn whole_bytes(term: Term<'_>) -> Result<Binary<'_>, Box<Unconvertible>> {
 }
 
 pub fn data_in<'py>(converter: &Converter<'py>, data: &[u8]) -> In<'py> {
-    let made = match std::str::from_utf8(data) {
-        Ok(text) => python_str(converter, text),
-        Err(_) => python_bytes(converter, data),
+    let made = if data.is_ascii() {
+        ascii_str(converter, data)
+    } else {
+        match std::str::from_utf8(data) {
+            Ok(text) => Object::str(converter.py, text),
+            Err(_) => python_bytes(converter, data),
+        }
     };
     made.map_err(failed_in("memory"))
 }
 
 pub fn python_str<'py>(converter: &Converter<'py>, text: &str) -> Result<Object<'py>, Raised<'py>> {
-    if !text.is_ascii() || text.is_empty() {
-        return Object::str(converter.py, text);
+    if text.is_ascii() {
+        ascii_str(converter, text.as_bytes())
+    } else {
+        Object::str(converter.py, text)
     }
-    // Known to be ASCII, so Python need not look at every byte again.
-    // SAFETY: a new ASCII string of that length, filled before anybody else sees it.
+}
+
+/// Known to be ASCII, so neither we nor Python need to look at every byte again.
+fn ascii_str<'py>(converter: &Converter<'py>, ascii: &[u8]) -> Result<Object<'py>, Raised<'py>> {
+    // SAFETY: a new ASCII string of that length, filled before anybody else sees it; an empty one
+    // is there already, and is filled with nothing.
     unsafe {
-        let made = Object::from_owned(
-            converter.py,
-            ffi::PyUnicode_New(text.len() as ffi::Py_ssize_t, 127),
-        )?;
-        ptr::copy_nonoverlapping(
-            text.as_ptr(),
-            ffi::PyUnicode_1BYTE_DATA(made.as_ptr()),
-            text.len(),
-        );
+        let made = ffi::PyUnicode_New(ascii.len() as ffi::Py_ssize_t, 127);
+        let made = Object::from_owned(converter.py, made)?;
+        let place = ffi::PyUnicode_1BYTE_DATA(made.as_ptr());
+        ptr::copy_nonoverlapping(ascii.as_ptr(), place, ascii.len());
         Ok(made)
     }
 }
@@ -170,18 +175,32 @@ pub fn atom_text(atom: Term<'_>) -> String {
 
 impl<'a, 'py> Walk<'a, '_, 'py> {
     /// `None`, `True` and `False`.
-    pub fn constant_out(self, object: *mut ffi::PyObject) -> Option<Term<'a>> {
+    pub fn constant_out(&self, object: *mut ffi::PyObject) -> Option<Term<'a>> {
         constant(self.converter, object).map(|atom| atom.encode(self.env))
     }
 
+    /// For a `str`, if it has a form in UTF-8.
+    pub fn text_out(&self, object: *mut ffi::PyObject) -> Option<Term<'a>> {
+        let mut length = 0;
+        // SAFETY: a live str, which keeps this buffer as long as it lives.
+        let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &mut length) };
+        if data.is_null() {
+            // SAFETY: attached; the exception is that of the line above.
+            unsafe { ffi::PyErr_Clear() };
+            return None;
+        }
+        // SAFETY: as above.
+        Some(self.binary(unsafe { std::slice::from_raw_parts(data.cast(), length as usize) }))
+    }
+
     /// For a `str` or an instance of a subclass.
-    pub fn str_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
+    pub fn str_out(&self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
         Ok(self.binary(utf8(self.converter.py, object)?.as_bytes()))
     }
 
     /// An `erlang.Atom`. Each interpreter limits how many it makes, but there may be any number
     /// of interpreters, so the names that the BEAM does not know yet are counted for all of them.
-    pub fn atom_out(self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
+    pub fn atom_out(&self, object: *mut ffi::PyObject) -> Outcome<'py, Term<'a>> {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let text = utf8(self.converter.py, object)?;
         if let Ok(atom) = Atom::existing_from_str(self.env, text) {
@@ -209,7 +228,7 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
     }
 
     /// For a `bytes` or an instance of a subclass. A large one is lent, not copied.
-    pub fn bytes_out(self, object: *mut ffi::PyObject) -> Term<'a> {
+    pub fn bytes_out(&self, object: *mut ffi::PyObject) -> Term<'a> {
         // SAFETY: a live bytes object or an instance of a subclass; it is not freed or changed
         // while we look.
         let data = unsafe {
@@ -227,7 +246,10 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
         self.binary(data)
     }
 
-    fn binary(self, data: &[u8]) -> Term<'a> {
+    fn binary(&self, data: &[u8]) -> Term<'a> {
+        if data.len() <= moulds::LONGEST {
+            return self.converter.local.moulds.cast(self.env, data);
+        }
         let mut binary = NewBinary::new(self.env, data.len());
         binary.as_mut_slice().copy_from_slice(data);
         binary.into()
