@@ -143,7 +143,6 @@ fn walk<'a, 'py>(
 }
 
 /// The way out, with the environment that the term is built in.
-
 struct Walk<'a, 'c, 'py> {
     env: Env<'a>,
     converter: &'c Converter<'py>,
