@@ -130,8 +130,11 @@ fn request_look(ticket: Term<'_>) -> Atom {
 
 fn look(ticket: &Ticket) {
     let context = &ticket.entry.context;
-    if context.is_hot() && context.waiting() <= SHORT_QUEUE {
-        ticket.entry.patience.look(ticket);
+    let is_awake = context.is_hot();
+    // In the queue of one that wakes up there is ours.
+    let most = if is_awake { SHORT_QUEUE } else { 1 };
+    if context.waiting() <= most {
+        ticket.entry.patience.look(ticket, is_awake);
     }
 }
 
