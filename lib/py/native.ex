@@ -164,7 +164,7 @@ defmodule Py.Native do
   Hands an operation to a context, or to the worker that waits in a callback.
 
   An answer may come at once. `{:wait, ticket}` promises it to `request_expect/2` and
-  `request_fetch/2`; the request is stopped when nobody holds the ticket any more.
+  `request_fetch/3`; the request is stopped when nobody holds the ticket any more.
   `{:unopened, index}` asks to open that slot and to submit again; `:remote` says that the context
   lives on another node; `:ok` is all that a cast answers. The ticket of a task is what its
   message `{:async_result, ticket, {:ok, value}}` has, and is held for it. With a kind that is
@@ -197,10 +197,12 @@ defmodule Py.Native do
   @doc """
   The same, but it may look for some microseconds whether the answer comes.
 
-  For so long it keeps the scheduler. It does if such answers have come in time lately.
+  For so long it keeps the scheduler, at the expense of the process's time slice. It does if such
+  answers have come in time lately; and, unless nobody else wants the scheduler, only for a context
+  that sleeps.
   """
-  @spec request_fetch(ticket, tag) :: answer | {:timed, times, answer} | :wait
-  def request_fetch(_ticket, _tag), do: :erlang.nif_error(@not_started)
+  @spec request_fetch(ticket, tag, alone? :: boolean) :: answer | {:timed, times, answer} | :wait
+  def request_fetch(_ticket, _tag, _alone?), do: :erlang.nif_error(@not_started)
 
   @doc "May look for some microseconds whether that task is done; anything may be a ticket here."
   @spec request_look(ticket) :: :ok

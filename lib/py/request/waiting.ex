@@ -134,11 +134,7 @@ defmodule Py.Request.Waiting do
   @spec look(Native.ticket()) :: :ok
   def look(ticket), do: if(alone?(), do: Native.request_look(ticket), else: :ok)
 
-  defp look(ticket, tag) do
-    if alone?(),
-      do: Native.request_fetch(ticket, tag),
-      else: Native.request_expect(ticket, tag)
-  end
+  defp look(ticket, tag), do: Native.request_fetch(ticket, tag, alone?())
 
   defp alone?, do: :erlang.statistics(:total_run_queue_lengths) == 0
 

@@ -10,18 +10,12 @@ use py_host::usage;
 use rustler::{Encoder, Env, Term};
 
 use crate::reply::Ticket;
-use crate::{atoms, terms};
+use crate::{atoms, terms, timeslice};
 
 /// What runs for longer is not short, and `Py.Request.Inline` hears of it.
 const LONG: Duration = Duration::from_millis(1);
 
-/// The BEAM reckons with a millisecond for the time a process may run in one go. A process that
-/// makes such calls back to back must pay for them, or others would wait for their turn.
-const PERCENT: Duration = Duration::from_micros(10);
-
 thread_local! {
-    /// Nanoseconds that this scheduler's processes have not paid for yet.
-    static DEBT: Cell<u64> = const { Cell::new(0) };
     /// How many calls were short here since the last one that was not.
     static CALLS: Cell<u64> = const { Cell::new(0) };
 }
@@ -37,7 +31,7 @@ pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: BoxedJob) -> Result<Term
     if elapsed >= LONG {
         elapsed = usage::held(elapsed);
     }
-    pay(env, elapsed);
+    timeslice::pay(env, elapsed);
     let answer =
         ticket.take(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env));
     if elapsed < LONG {
@@ -45,13 +39,4 @@ pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: BoxedJob) -> Result<Term
         return Ok(answer);
     }
     Ok((atoms::slow(), elapsed.as_micros() as u64, CALLS.take(), answer).encode(env))
-}
-
-fn pay(env: Env<'_>, elapsed: Duration) {
-    let owed = DEBT.get() + elapsed.as_nanos() as u64;
-    let one = PERCENT.as_nanos() as u64;
-    DEBT.set(owed % one);
-    if owed >= one {
-        rustler::schedule::consume_timeslice(env, (owed / one).min(100) as i32);
-    }
 }

@@ -35,5 +35,6 @@ mod state;
 mod task;
 mod terms;
 mod times;
+mod timeslice;
 
 rustler::init!("Elixir.Py.Native");

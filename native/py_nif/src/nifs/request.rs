@@ -1,7 +1,7 @@
 //! Submitting and cancelling requests: the way every operation goes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use py_host::queue::BoxedJob;
 use py_host::{Nested, Rejection};
@@ -20,6 +20,7 @@ use crate::reply::{Cancelled, Ticket, TicketRef};
 use crate::request::{Format, Request, Scope};
 use crate::terms::{AnyPid, OwnedTerm, Tuple};
 use crate::times::Times;
+use crate::timeslice;
 
 /// How long a submitter looks at the slot, on its scheduler, when the worker is awake. Most short
 /// calls are done by then, and neither of the two has to be woken.
@@ -113,28 +114,37 @@ fn request_expect<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>, tag: Term<'a
 
 /// The same for a caller with time to look: the answer if it is there within microseconds.
 #[rustler::nif]
-fn request_fetch<'a>(env: Env<'a>, ticket: ResourceArc<TicketRef>, tag: Term<'a>) -> Term<'a> {
-    look(&ticket.0);
+fn request_fetch<'a>(
+    env: Env<'a>,
+    ticket: ResourceArc<TicketRef>,
+    tag: Term<'a>,
+    is_alone: bool,
+) -> Term<'a> {
+    look(env, &ticket.0, is_alone);
     ticket.0.expect(env, tag).unwrap_or_else(|| atoms::wait().encode(env))
 }
 
 /// Comes back within microseconds; by then the message of a task may be there.
 #[rustler::nif]
-fn request_look(ticket: Term<'_>) -> Atom {
+fn request_look(env: Env<'_>, ticket: Term<'_>) -> Atom {
     // A task that was refused has no ticket, and its message is there.
     if let Ok(ticket) = ticket.decode::<ResourceArc<TicketRef>>() {
-        look(&ticket.0);
+        look(env, &ticket.0, true);
     }
     atoms::ok()
 }
 
-fn look(ticket: &Ticket) {
+/// While others want this scheduler, only for a worker that has to wake up: to wait for the next
+/// turn would take longer, and by then it would be asleep again.
+fn look(env: Env<'_>, ticket: &Ticket, is_alone: bool) {
     let context = &ticket.entry.context;
     let is_awake = context.is_hot();
     // In the queue of one that wakes up there is ours.
     let most = if is_awake { SHORT_QUEUE } else { 1 };
-    if context.waiting() <= most {
+    if context.waiting() <= most && (is_alone || !is_awake) {
+        let since = Instant::now();
         ticket.entry.patience.look(ticket, is_awake);
+        timeslice::pay(env, since.elapsed());
     }
 }
 

@@ -1,0 +1,25 @@
+//! What a NIF keeps a scheduler for is taken from its process's time slice.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use rustler::Env;
+
+/// The BEAM reckons with a millisecond for the time a process may run in one go. A process that
+/// calls NIFs back to back which take a while must pay for them, or others would wait for their
+/// turn.
+const PERCENT: Duration = Duration::from_micros(10);
+
+thread_local! {
+    /// Nanoseconds that this scheduler's processes have not paid for yet.
+    static DEBT: Cell<u64> = const { Cell::new(0) };
+}
+
+pub fn pay(env: Env<'_>, elapsed: Duration) {
+    let owed = DEBT.get() + elapsed.as_nanos() as u64;
+    let one = PERCENT.as_nanos() as u64;
+    DEBT.set(owed % one);
+    if owed >= one {
+        rustler::schedule::consume_timeslice(env, (owed / one).min(100) as i32);
+    }
+}
