@@ -70,7 +70,8 @@ defmodule Bench.Verbs do
 
     [
       {"empty NIF", 1, fn _ -> Reference.noop() end},
-      {"hand-over in memory", 1, fn _ -> Reference.hand_over() end},
+      {"hand-over in memory", 1, fn _ -> Reference.hand_over(0) end},
+      {"hand-over of 512 bytes", 1, fn _ -> Reference.hand_over(512) end},
       {"ping-pong, spinning", 1, fn _ -> Reference.ping(:spinning) end},
       {"call, routed", 1, fn _ -> {:ok, 4.0} = Py.call(:math, :sqrt, [16.0]) end},
       {"call, a context's", 1,

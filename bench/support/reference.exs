@@ -37,8 +37,11 @@ defmodule Bench.Reference do
   @doc "Copies a binary to a new one, by `memcpy`."
   def copy_to_new(_binary), do: :erlang.nif_error(:not_loaded)
 
-  @doc "Hands a number over to a spinning thread and takes it back, all in memory. For one process."
-  def hand_over, do: :erlang.nif_error(:not_loaded)
+  @doc """
+  Hands so many bytes, 512 at most, over to a spinning thread, which reads them and answers with a
+  word, all in memory. For one process.
+  """
+  def hand_over(_bytes), do: :erlang.nif_error(:not_loaded)
 
   @doc "Asks a thread for an answer that sleeps while it has nothing to do."
   def ping(:parked), do: answer(&ping_parked/2)

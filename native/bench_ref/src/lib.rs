@@ -65,10 +65,10 @@ fn copy_to_new<'a>(env: Env<'a>, bytes: Binary<'_>) -> Binary<'a> {
     target.into()
 }
 
-/// Hands something over to a thread and takes it back, by nothing but memory.
+/// Hands so many bytes over to a thread and takes its answer, by nothing but memory.
 #[rustler::nif]
-fn hand_over() -> bool {
-    word::hand_over()
+fn hand_over(bytes: usize) -> bool {
+    word::hand_over(bytes)
 }
 
 /// `{Tag, pong}` comes from a thread that parks whenever its queue is empty.
