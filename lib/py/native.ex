@@ -198,11 +198,12 @@ defmodule Py.Native do
   The same, but it may look for some microseconds whether the answer comes.
 
   For so long it keeps the scheduler, at the expense of the process's time slice. It does if such
-  answers have come in time lately; and, unless nobody else wants the scheduler, only for a context
-  that sleeps.
+  answers have come in time lately, and none or many `others` wait for each scheduler; with many,
+  only for a context that sleeps.
   """
-  @spec request_fetch(ticket, tag, alone? :: boolean) :: answer | {:timed, times, answer} | :wait
-  def request_fetch(_ticket, _tag, _alone?), do: :erlang.nif_error(@not_started)
+  @spec request_fetch(ticket, tag, others :: non_neg_integer) ::
+          answer | {:timed, times, answer} | :wait
+  def request_fetch(_ticket, _tag, _others), do: :erlang.nif_error(@not_started)
 
   @doc "May look for some microseconds whether that task is done; anything may be a ticket here."
   @spec request_look(ticket) :: :ok

@@ -66,7 +66,7 @@ defmodule Py.ReplyTest do
                ticket = spawn_call(context, number * @calls + call, rem(call, 9) * 1_000)
                linger(call)
                :cancelled = Native.request_cancel(ticket)
-               :wait = Native.request_fetch(ticket, make_ref(), true)
+               :wait = Native.request_fetch(ticket, make_ref(), 0)
                :cancelled
              end
            end)
@@ -134,7 +134,7 @@ defmodule Py.ReplyTest do
     tag = make_ref()
     ticket = spawn_call(context, value, nanoseconds)
     linger(value)
-    expected(Native.request_fetch(ticket, tag, true), tag, ticket, :slot)
+    expected(Native.request_fetch(ticket, tag, 0), tag, ticket, :slot)
   end
 
   defp spawn_call(context, value, nanoseconds) do

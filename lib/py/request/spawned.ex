@@ -121,7 +121,7 @@ defmodule Py.Request.Spawned do
   defp fetch(result, _tag, _op, options, _format), do: Request.decode(result, options)
 
   # From another node, answers come as messages only.
-  defp kept(ticket, tag) when is_reference(ticket), do: Native.request_fetch(ticket, tag, true)
+  defp kept(ticket, tag) when is_reference(ticket), do: Native.request_fetch(ticket, tag, 0)
   defp kept(_waiter, _tag), do: :wait
 
   defp wait(ticket, tag, op, %{timeout: timeout} = options, format) do

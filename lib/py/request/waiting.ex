@@ -132,11 +132,17 @@ defmodule Py.Request.Waiting do
   processes want this scheduler.
   """
   @spec look(Native.ticket()) :: :ok
-  def look(ticket), do: if(alone?(), do: Native.request_look(ticket), else: :ok)
+  def look(ticket), do: if(others() == 0, do: Native.request_look(ticket), else: :ok)
 
-  defp look(ticket, tag), do: Native.request_fetch(ticket, tag, alone?())
+  defp look(ticket, tag), do: Native.request_fetch(ticket, tag, others())
 
-  defp alone?, do: :erlang.statistics(:total_run_queue_lengths) == 0
+  # How many processes wait for each scheduler.
+  defp others do
+    case :erlang.statistics(:total_run_queue_lengths) do
+      0 -> 0
+      waiting -> div(waiting - 1, :erlang.system_info(:schedulers_online)) + 1
+    end
+  end
 
   # What is kept is not expected before it is awaited.
   defp expect({:spawn, _tag, _timeout}, ticket, tag), do: Native.request_expect(ticket, tag)

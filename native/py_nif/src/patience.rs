@@ -8,7 +8,7 @@
 //! The same goes for a worker that has to wake up first. The kernel may well have it wake up on the
 //! core that we look from, so we keep offering that.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use std::{hint, thread};
 
@@ -20,6 +20,9 @@ const WAKING: Duration = Duration::from_micros(50);
 
 /// After so many vain looks in a row one caller in 256 looks.
 const MOST_VAIN: u32 = 8;
+
+/// Somebody offers a core to a worker. Two who did would keep each other's workers from theirs.
+static OFFERED: AtomicBool = AtomicBool::new(false);
 
 /// That of the callers of one context.
 #[derive(Default)]
@@ -41,8 +44,9 @@ impl Patience {
     pub fn look(&self, ticket: &Ticket, is_awake: bool) {
         if is_awake {
             self.awake.keep(|| look(ticket, AWAKE));
-        } else {
+        } else if !OFFERED.swap(true, Ordering::Relaxed) {
             self.waking.keep(|| look_from(ticket, WAKING, thread::yield_now));
+            OFFERED.store(false, Ordering::Relaxed);
         }
     }
 }

@@ -118,9 +118,9 @@ fn request_fetch<'a>(
     env: Env<'a>,
     ticket: ResourceArc<TicketRef>,
     tag: Term<'a>,
-    is_alone: bool,
+    others: usize,
 ) -> Term<'a> {
-    look(env, &ticket.0, is_alone);
+    look(env, &ticket.0, others);
     ticket.0.expect(env, tag).unwrap_or_else(|| atoms::wait().encode(env))
 }
 
@@ -129,19 +129,22 @@ fn request_fetch<'a>(
 fn request_look(env: Env<'_>, ticket: Term<'_>) -> Atom {
     // A task that was refused has no ticket, and its message is there.
     if let Ok(ticket) = ticket.decode::<ResourceArc<TicketRef>>() {
-        look(env, &ticket.0, true);
+        look(env, &ticket.0, 0);
     }
     atoms::ok()
 }
 
-/// While others want this scheduler, only for a worker that has to wake up: to wait for the next
-/// turn would take longer, and by then it would be asleep again.
-fn look(env: Env<'_>, ticket: &Ticket, is_alone: bool) {
+/// So many others for each scheduler make for a long time until a process has its next turn.
+const CROWD: usize = 4;
+
+/// While others want the schedulers, only for a worker that has to wake up, and only in a crowd:
+/// by the next turn that worker would be asleep again.
+fn look(env: Env<'_>, ticket: &Ticket, others: usize) {
     let context = &ticket.entry.context;
     let is_awake = context.is_hot();
     // In the queue of one that wakes up there is ours.
     let most = if is_awake { SHORT_QUEUE } else { 1 };
-    if context.waiting() <= most && (is_alone || !is_awake) {
+    if context.waiting() <= most && (others == 0 || (others >= CROWD && !is_awake)) {
         let since = Instant::now();
         ticket.entry.patience.look(ticket, is_awake);
         timeslice::pay(env, since.elapsed());
