@@ -16,7 +16,7 @@ struct Report {
     at: Instant,
     processor: Duration,
     /// How often the thread has waited for something, of its own accord.
-    waits: i64,
+    waits: libc::c_long,
 }
 
 thread_local! {

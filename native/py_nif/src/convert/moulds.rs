@@ -1,6 +1,7 @@
 //! Short binaries on their way out. Asked for one in an environment like ours, the BEAM allocates
-//! for that one alone, which takes ten times as long as to fill it. A copy of a term, however, goes
-//! where the last term went. So there is a binary of each size, which is filled and then copied.
+//! for that one alone, which takes several times as long as all the rest. A copy of a term,
+//! however, goes where the last term went. So there is a binary of each size, which is filled and
+//! then copied.
 
 use std::cell::RefCell;
 use std::ptr;
