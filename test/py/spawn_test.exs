@@ -245,7 +245,7 @@ defmodule Py.SpawnTest do
 
       calls = List.duplicate({:builtins, :exec, [code, %{}]}, 4)
       timeout = {:error, %ContextError{reason: :timeout}}
-      assert Py.parallel(calls, timeout: 500) == List.duplicate(timeout, 4)
+      assert Py.parallel(calls, timeout: 2_000) == List.duplicate(timeout, 4)
       assert Py.State.fetch(key) == {:ok, 1}
     end
   end
