@@ -16,8 +16,9 @@ defmodule Py.Modes.ChildTest do
     assert output =~ "ArgumentError"
     kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     assert {:error, :crashed, _} = Child.run({Py, :exec, [kill]})
-    work = {Process, :sleep, [:infinity]}
+    endless = "__import__('threading').Event().wait()"
+    work = {Py, :eval, [endless, %{}, [timeout: :infinity]]}
     assert {:error, :hung, output} = Child.run(work, timeout: 6_000)
-    assert output =~ "Process.sleep/1"
+    assert output =~ "Py.Request.Waiting"
   end
 end

@@ -40,7 +40,9 @@ defmodule Py.Child do
   # What the other BEAM runs.
   def main(file) do
     {work, opts} = file |> File.read!() |> :erlang.binary_to_term()
-    spawn(fn -> speak_last(opts[:timeout]) end)
+    timeout = opts[:timeout]
+    # Some time before the end, as a machine may be slow that has come to this.
+    {:ok, _timer} = :timer.apply_after(div(timeout * 3, 4), __MODULE__, :speak_last, [timeout])
 
     for {key, value} <- Keyword.get(opts, :config, []),
         do: Application.put_env(:erlang_python, key, value)
@@ -55,11 +57,9 @@ defmodule Py.Child do
     System.stop(0)
   end
 
-  defp apply_to({module, function, arguments}), do: apply(module, function, arguments)
-
-  # Some time before the end, as a machine may be slow that has come to this.
-  defp speak_last(timeout) do
-    Process.sleep(div(timeout * 3, 4))
+  @doc false
+  # Where everybody is, in a BEAM that seems to hang.
+  def speak_last(timeout) do
     IO.puts("Not done after three quarters of #{timeout} ms.")
     asked = [:registered_name, :initial_call, :status, :message_queue_len, :current_stacktrace]
 
@@ -71,6 +71,8 @@ defmodule Py.Child do
     for context <- Py.Native.context_list(),
         do: IO.inspect({context, Py.Native.context_info(context)})
   end
+
+  defp apply_to({module, function, arguments}), do: apply(module, function, arguments)
 
   defp options(file, opts) do
     python = Keyword.get_lazy(opts, :python, fn -> Py.Runtime.python().executable end)

@@ -1,5 +1,5 @@
-//! Terms beyond what rustler does with them: tuples without a vector, and terms that outlive a
-//! call.
+//! Terms beyond what rustler does with them: tuples without a vector, maps in one direction,
+//! and terms that outlive a call.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;

@@ -181,16 +181,12 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
 
     /// For a `str`, if it has a form in UTF-8.
     pub fn text_out(&self, object: *mut ffi::PyObject) -> Option<Term<'a>> {
-        let mut length = 0;
-        // SAFETY: a live str, which keeps this buffer as long as it lives.
-        let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &mut length) };
-        if data.is_null() {
+        let text = encoded(object);
+        if text.is_none() {
             // SAFETY: attached; the exception is that of the line above.
             unsafe { ffi::PyErr_Clear() };
-            return None;
         }
-        // SAFETY: as above.
-        Some(self.binary(unsafe { std::slice::from_raw_parts(data.cast(), length as usize) }))
+        text.map(|text| self.binary(text.as_bytes()))
     }
 
     /// For a `str` or an instance of a subclass.
@@ -259,15 +255,19 @@ impl<'a, 'py> Walk<'a, '_, 'py> {
 /// The text of a `str` or an instance of a subclass. Python keeps this buffer as long as the
 /// string lives, and the caller keeps the string.
 pub fn utf8<'py, 's>(py: Attached<'py>, object: *mut ffi::PyObject) -> Outcome<'py, &'s str> {
+    encoded(object).ok_or_else(|| refuse_out("not_utf8", Raised::take(py).to_text()).into())
+}
+
+/// The same, or nothing and an exception for lone surrogates, which UTF-8 cannot hold.
+fn encoded<'s>(object: *mut ffi::PyObject) -> Option<&'s str> {
     let mut length = 0;
-    // SAFETY: a live str; null and an exception for lone surrogates, which UTF-8 cannot hold.
+    // SAFETY: a live str, of whoever has called us.
     let data = unsafe { ffi::PyUnicode_AsUTF8AndSize(object, &mut length) };
     if data.is_null() {
-        let raised = Raised::take(py);
-        return Err(refuse_out("not_utf8", raised.to_text()).into());
+        return None;
     }
     // SAFETY: as above, and what Python gives out as UTF-8 is.
-    Ok(unsafe {
+    Some(unsafe {
         std::str::from_utf8_unchecked(std::slice::from_raw_parts(data.cast(), length as usize))
     })
 }
