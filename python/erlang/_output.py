@@ -65,21 +65,31 @@ class _NoInput(io.RawIOBase):
         """Stay open, like the outputs."""
 
 
-def _writer(device: int, name: str) -> io.TextIOWrapper:
-    return io.TextIOWrapper(
-        _Output(device, name),
-        encoding="utf-8",
-        errors="backslashreplace",
-        newline="\n",
-        write_through=True,
-    )
+class _Text(io.TextIOWrapper):
+    """Text of such a device, which goes there without being encoded first."""
+
+    def __init__(self, output: _Output, write: Callable[[str], int]) -> None:
+        super().__init__(
+            output, encoding="utf-8", errors="backslashreplace", newline="\n", write_through=True
+        )
+        self.__dict__["write"] = write
+
+    def reconfigure(self, **settings: Any) -> None:
+        """Write as somebody has asked for, which is the wrapper's own way."""
+        self.__dict__.pop("write", None)
+        super().reconfigure(**settings)
+
+    def detach(self) -> Any:
+        """Let somebody else have the device, and take no more text."""
+        self.__dict__.pop("write", None)
+        return super().detach()
 
 
 # One of each per interpreter, so that several workers may install them.
 _STREAMS: dict[str, io.TextIOWrapper] = {
     "stdin": io.TextIOWrapper(_NoInput(), encoding="utf-8"),
-    "stdout": _writer(1, "<stdout>"),
-    "stderr": _writer(2, "<stderr>"),
+    "stdout": _Text(_Output(1, "<stdout>"), _erlang.write_out),
+    "stderr": _Text(_Output(2, "<stderr>"), _erlang.write_err),
 }
 
 

@@ -26,6 +26,35 @@ def test_bytes_can_be_written_too(inside: Any) -> None:
     assert seen.written == [[1, "\xff\0"]]
 
 
+def test_the_length_of_text_is_that_of_its_characters(inside: Any) -> None:
+    inside("assert sys.stdout.write('grün') == 4")
+
+
+def test_text_is_written_as_somebody_has_asked_for(inside: Any) -> None:
+    seen = inside("""
+        sys.stdout.reconfigure(encoding="latin-1", newline="\\r\\n")
+        print("grün")
+        sys.stdout.reconfigure(encoding="utf-16-le")
+        print("gr", end="")
+    """)
+    assert seen.text(1) == "grün\r\ng\0r\0"
+
+
+def test_a_device_that_somebody_has_taken_takes_no_more_text(inside: Any) -> None:
+    seen = inside("""
+        stdout, sys.stdout = sys.stdout, sys.stderr
+        device = stdout.detach()
+        device.write(b"bytes")
+        try:
+            stdout.write("text")
+        except ValueError:
+            pass
+        else:
+            raise AssertionError
+    """)
+    assert seen.written == [[1, "bytes"]]
+
+
 def test_the_saved_streams_are_the_same_ones(inside: Any) -> None:
     inside("assert all(getattr(sys, n) is getattr(sys, f'__{n}__') for n in ('stdout', 'stderr'))")
 

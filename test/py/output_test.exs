@@ -26,6 +26,13 @@ defmodule Py.OutputTest do
       assert capture_io(fn -> Py.eval("print(long)", %{long: long}) end) == long <> "\n"
     end
 
+    test "escapes the halves of characters, and takes nothing but text" do
+      assert capture_io(fn -> Py.exec("print('a\\ud800b')") end) == "a\\ud800b\n"
+      assert {:error, error} = Py.exec("import sys\nsys.stdout.write(b'a')")
+      assert %Py.Error{type: "TypeError", message: message} = error
+      assert message =~ "must be str, not bytes"
+    end
+
     test "shows bytes that are no text as such" do
       code = "import sys\nsys.stdout.buffer.write(b'a\\xffb\\n')"
       assert capture_io(fn -> Py.exec(code) end) == "a\uFFFDb\n"
@@ -72,6 +79,57 @@ defmodule Py.OutputTest do
 
       text = capture_io(fn -> Py.exec(code) end)
       assert text == String.duplicate("line\n", 8)
+    end
+
+    test "of Python threads comes in whole lines" do
+      code = """
+      import threading
+      def lines(name):
+          for n in range(500): print(name, n, "of", 500)
+      threads = [threading.Thread(target=lines, args=(name,)) for name in "abcd"]
+      for thread in threads: thread.start()
+      for thread in threads: thread.join()
+      """
+
+      lines = capture_io(fn -> :ok = Py.exec(code) end) |> String.split("\n", trim: true)
+
+      assert Enum.sort(lines) ==
+               Enum.sort(for a <- ~w(a b c d), n <- 0..499, do: "#{a} #{n} of 500")
+    end
+
+    test "of Python threads is all there when the call returns, with an end of line or without" do
+      code = """
+      import threading
+      def speak():
+          print("no end", end="")
+      thread = threading.Thread(target=speak)
+      thread.start()
+      thread.join()
+      """
+
+      assert capture_io(fn -> :ok = Py.exec(code) end) == "no end"
+      call = fn -> {:ok, nil} = Py.await(Py.spawn_call(:builtins, :exec, [code, %{}])) end
+      assert capture_io(call) == "no end"
+    end
+
+    test "of Python threads comes before what they call, and when they flush" do
+      code = """
+      import erlang, threading
+      def speak():
+          print("one", end=" ")
+          fun()
+          print("three", end=" ", flush=True)
+          erlang.send(test, "flushed")
+          fun()
+      thread = threading.Thread(target=speak)
+      thread.start()
+      thread.join()
+      """
+
+      fun = fn -> IO.write("two ") end
+      text = capture_io(fn -> Py.eval(code, %{fun: fun, test: self()}) end)
+      assert text == "one two three two "
+      assert_received "flushed"
     end
 
     test "that never ends does not keep the time from running out" do

@@ -1,15 +1,12 @@
 //! What goes to `Py.Attendant`, the process that does for requests nobody waits for, and for
 //! threads that Python code started, what callers do for theirs.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use rustler::{Encoder, Env, LocalPid, ResourceArc, Term};
 
 use crate::address::Address;
 use crate::atoms;
-use crate::callback::{self, Target};
-use crate::convert::Converter;
 use crate::ops::Op;
 use crate::reply::{Ticket, TicketRef};
 use crate::terms;
@@ -28,21 +25,6 @@ pub fn caller<'a>(env: Env<'a>, ticket: Option<&Arc<Ticket>>) -> Term<'a> {
 pub fn leader<'a>(env: Env<'a>, ticket: Option<&Arc<Ticket>>) -> Term<'a> {
     let leader = ticket.and_then(|ticket| ticket.address.leader());
     leader.map_or_else(|| atoms::nil().encode(env), |leader| leader.encode(env))
-}
-
-/// Output that goes by way of the attendant may still be under way when the request is done.
-pub fn remember(ticket: Option<&Arc<Ticket>>) {
-    if let Some(ticket) = ticket {
-        ticket.was_attended.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Waits until it has arrived.
-pub fn settle(converter: &Converter<'_>, ticket: &Ticket) {
-    if ticket.was_attended.swap(false, Ordering::Relaxed) {
-        // At worst some output is late.
-        let _ = callback::ask(converter, None, Target::Flush, None);
-    }
 }
 
 /// The answer to a cast: only failures, and what is to be done next, are news to anybody.

@@ -18,7 +18,7 @@ use crate::current::{self, Current};
 use crate::failure::{Failure, Outcome};
 use crate::reply::Ticket;
 use crate::terms::{self, OwnedTerm, Tuple};
-use crate::{atoms, attendant, functions};
+use crate::{atoms, attendant, functions, output};
 
 /// What Python calls.
 #[derive(Clone, Copy)]
@@ -263,9 +263,9 @@ fn send(
     call: OwnedTerm,
 ) -> bool {
     let ticket = current::ticket(converter, current);
+    output::flush_own(current, ticket.as_ref());
     match (current, &ticket) {
-        (Some(current), Some(ticket)) if ticket.address.waits() => {
-            crate::output::flush(current);
+        (Some(_), Some(ticket)) if ticket.address.waits() => {
             ticket.tell(call.map(|env, call| {
                 let [target, args] = terms::pair(call);
                 let context = converter.entry.pid;

@@ -1,6 +1,9 @@
 //! What Python code prints and logs, on its way to the caller's devices.
 
-use std::sync::Arc;
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 use py_host::Object;
 use rustler::{Atom, Encoder, Env, NewBinary, Term};
@@ -24,6 +27,20 @@ pub struct Lines {
     /// Whose they are. The tasks of an event loop take turns.
     speaker: Option<Arc<Ticket>>,
 }
+
+/// Output of a request that goes by way of `Py.Attendant`.
+#[derive(Default)]
+pub struct Attended {
+    stage: AtomicU8,
+    /// The beginnings of lines of threads that Python code has started.
+    guests: Mutex<Vec<(ThreadId, Lines)>>,
+}
+
+const NOTHING: u8 = 0;
+/// Some may still be under way when the request is done.
+const SOME: u8 = 1;
+/// The request is done.
+const OVER: u8 = 2;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Device {
@@ -52,11 +69,66 @@ impl Lines {
         self.speaker.as_ref().map(Arc::as_ptr) == ticket.map(Arc::as_ptr)
     }
 
+    fn is_empty(&self) -> bool {
+        self.out.is_empty() && self.err.is_empty()
+    }
+
     fn of(&mut self, device: Device) -> &mut Vec<u8> {
         match device {
             Device::Out => &mut self.out,
             Device::Err => &mut self.err,
         }
+    }
+
+    /// Sends the lines that end with `data`, and keeps the beginning of the next one. How many
+    /// bytes were sent?
+    fn add(&mut self, device: Device, data: &[u8], send: impl FnOnce(&[u8])) -> usize {
+        let line = self.of(device);
+        let end = match data.iter().rposition(|byte| *byte == b'\n') {
+            Some(index) => index + 1,
+            None if line.len() + data.len() >= LONG => data.len(),
+            None => 0,
+        };
+        let (ends, begins) = data.split_at(end);
+        let mut sent = 0;
+        if !ends.is_empty() {
+            sent = line.len() + ends.len();
+            if line.is_empty() {
+                send(ends);
+            } else {
+                line.extend_from_slice(ends);
+                send(line);
+                line.clear();
+                line.shrink_to(LONG);
+            }
+        }
+        line.extend_from_slice(begins);
+        sent
+    }
+
+    /// Sends the lines that have not ended.
+    fn end(&mut self, mut send: impl FnMut(Device, &[u8])) {
+        for device in [Device::Out, Device::Err] {
+            let line = std::mem::take(self.of(device));
+            if !line.is_empty() {
+                send(device, &line);
+            }
+        }
+    }
+}
+
+impl Attended {
+    /// There is some to come; false if the request is over.
+    fn expect(&self) -> bool {
+        let stage = &self.stage;
+        match stage.compare_exchange(NOTHING, SOME, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) | Err(SOME) => true,
+            Err(_over) => false,
+        }
+    }
+
+    fn guests(&self) -> MutexGuard<'_, Vec<(ThreadId, Lines)>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -67,51 +139,97 @@ pub fn write<'py>(
     device: Device,
     data: &[u8],
 ) -> Outcome<'py, ()> {
-    let Some(current) = current else {
-        from_guest(converter, device, data);
-        return Ok(());
-    };
-    let ticket = current::ticket(converter, Some(current));
-    if !current.lines.borrow().is_of(ticket.as_ref()) {
-        flush(current);
-        current.lines.borrow_mut().speaker.clone_from(&ticket);
-    }
-    let ready = {
-        let mut lines = current.lines.borrow_mut();
-        let line = lines.of(device);
-        let end = match data.iter().rposition(|byte| *byte == b'\n') {
-            Some(index) => index + 1,
-            None if line.len() + data.len() >= LONG => data.len(),
-            None => 0,
-        };
-        if end == 0 {
-            line.extend_from_slice(data);
-            return Ok(());
+    let ticket = current::ticket(converter, current);
+    let unread = match current {
+        Some(current) => {
+            if !current.lines.borrow().is_of(ticket.as_ref()) {
+                flush(current);
+                current.lines.borrow_mut().speaker.clone_from(&ticket);
+            }
+            let mut lines = current.lines.borrow_mut();
+            let sent = lines.add(device, data, |line| send(ticket.as_ref(), device, line));
+            lines.unread += sent;
+            let unread = lines.unread;
+            if unread > UNREAD {
+                lines.unread = 0;
+            }
+            unread
         }
-        let mut ready = std::mem::take(line);
-        ready.extend_from_slice(&data[..end]);
-        line.extend_from_slice(&data[end..]);
-        lines.unread += ready.len();
-        ready
+        None => write_as_guest(ticket.as_ref(), device, data),
     };
-    send(ticket.as_ref(), device, &ready);
-    let unread = current.lines.borrow().unread;
     if unread > UNREAD {
-        current.lines.borrow_mut().unread = 0;
-        callback::ask(converter, Some(current), Target::Flush, None)?;
+        callback::ask(converter, current, Target::Flush, None)?;
     }
     Ok(())
 }
 
-/// Sends the lines that have not ended.
-pub fn flush(current: &Current<'_>) {
-    let speaker = current.lines.borrow_mut().speaker.take();
-    for device in [Device::Out, Device::Err] {
-        let line = std::mem::take(current.lines.borrow_mut().of(device));
-        if !line.is_empty() {
-            send(speaker.as_ref(), device, &line);
-        }
+/// The thread is none of ours. What it begins is kept with the request, whose end sends it.
+/// Returns how many bytes of its are unread.
+fn write_as_guest(ticket: Option<&Arc<Ticket>>, device: Device, data: &[u8]) -> usize {
+    thread_local! {
+        static UNREAD_OF_GUEST: Cell<usize> = const { Cell::new(0) };
     }
+    let send = |line: &[u8]| to_attendant(ticket, device, line);
+    let sent = ticket.and_then(|ticket| {
+        let mut guests = ticket.attended.guests();
+        if !ticket.attended.expect() {
+            return None;
+        }
+        let me = thread::current().id();
+        let mine = guests.iter().position(|(thread, _)| *thread == me);
+        let mut lines = mine.map_or_else(Lines::default, |mine| guests.swap_remove(mine).1);
+        let sent = lines.add(device, data, send);
+        if !lines.is_empty() {
+            guests.push((me, lines));
+        }
+        Some(sent)
+    });
+    let sent = sent.unwrap_or_else(|| {
+        send(data);
+        data.len()
+    });
+    let unread = UNREAD_OF_GUEST.get() + sent;
+    UNREAD_OF_GUEST.set(if unread > UNREAD { 0 } else { unread });
+    unread
+}
+
+/// Sends the lines of a worker that have not ended.
+pub fn flush(current: &Current<'_>) {
+    let mut lines = current.lines.borrow_mut();
+    let speaker = lines.speaker.take();
+    lines.end(|device, line| send(speaker.as_ref(), device, line));
+}
+
+/// The same for the calling thread, be it a worker's or not. Before whatever else it says.
+pub fn flush_own(current: Option<&Current<'_>>, ticket: Option<&Arc<Ticket>>) {
+    match (current, ticket) {
+        (Some(current), _) => flush(current),
+        (None, Some(ticket)) => {
+            let me = thread::current().id();
+            flush_guests(ticket, |thread| thread == me);
+        }
+        (None, None) => {}
+    }
+}
+
+/// The request is done: sends what threads have begun for it, and waits until all that goes by
+/// way of the attendant has arrived.
+pub fn settle(converter: &Converter<'_>, ticket: &Arc<Ticket>) {
+    if ticket.attended.stage.swap(OVER, Ordering::SeqCst) == SOME {
+        flush_guests(ticket, |_any| true);
+        // At worst some output is late.
+        let _ = callback::ask(converter, None, Target::Flush, None);
+    }
+}
+
+fn flush_guests(ticket: &Arc<Ticket>, of: impl Fn(ThreadId) -> bool) {
+    ticket.attended.guests().retain_mut(|(thread, lines)| {
+        let flushed = of(*thread);
+        if flushed {
+            lines.end(|device, line| to_attendant(Some(ticket), device, line));
+        }
+        !flushed
+    });
 }
 
 fn send(ticket: Option<&Arc<Ticket>>, device: Device, data: &[u8]) {
@@ -122,16 +240,12 @@ fn send(ticket: Option<&Arc<Ticket>>, device: Device, data: &[u8]) {
             }));
         }
         None => {
-            attendant::remember(ticket);
+            if let Some(ticket) = ticket {
+                ticket.attended.expect();
+            }
             to_attendant(ticket, device, data);
         }
     }
-}
-
-fn from_guest(converter: &Converter<'_>, device: Device, data: &[u8]) {
-    let ticket = current::ticket(converter, None);
-    attendant::remember(ticket.as_ref());
-    to_attendant(ticket.as_ref(), device, data);
 }
 
 fn to_attendant(ticket: Option<&Arc<Ticket>>, device: Device, data: &[u8]) {
@@ -155,9 +269,9 @@ pub fn log<'py>(
         Ok::<_, Failure<'py>>((text, metadata).encode(env))
     })?;
     let ticket = current::ticket(converter, current);
+    flush_own(current, ticket.as_ref());
     match (current, &ticket) {
-        (Some(current), Some(ticket)) if ticket.address.waits() => {
-            flush(current);
+        (Some(_), Some(ticket)) if ticket.address.waits() => {
             ticket.tell(record.map(|env, record| {
                 let [text, metadata] = terms::pair(record);
                 (atoms::log(), level, text, metadata).encode(env)

@@ -27,6 +27,7 @@ use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 use crate::address::{Address, CastInfo, Kind};
 use crate::contexts::Entry;
 use crate::convert::Plain;
+use crate::output::Attended;
 use crate::terms::{self, AnyPid, OwnedTerm, Tuple};
 use crate::{atoms, attendant, task};
 
@@ -44,8 +45,7 @@ pub struct Ticket {
     pub address: Address,
     /// Was it asked with Erlang's habits?
     pub erlang: bool,
-    /// Did any output go by way of `Py.Attendant`?
-    pub was_attended: AtomicBool,
+    pub attended: Attended,
     /// Has its coroutine become a task of an event loop?
     is_task: AtomicBool,
     /// What the owner of a task holds, kept until that is answered.
@@ -114,7 +114,7 @@ impl Ticket {
             entry,
             address,
             erlang,
-            was_attended: AtomicBool::new(false),
+            attended: Attended::default(),
             is_task: AtomicBool::new(false),
             reference: Mutex::default(),
             state: AtomicU8::new(if has_slot { QUEUED } else { QUEUED | BY_MESSAGE }),

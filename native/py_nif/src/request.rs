@@ -13,7 +13,7 @@ use crate::object::{self, NamespaceRef};
 use crate::reply::{self, Reply, Ticket};
 use crate::task::{self, Next, Place};
 use crate::terms::{OwnedTerm, Tuple};
-use crate::{atoms, attendant, callback, ops, output};
+use crate::{atoms, callback, ops, output};
 
 pub struct Request {
     ticket: Arc<Ticket>,
@@ -298,7 +298,7 @@ impl Request {
         if let Some(current) = current {
             output::flush(current);
         }
-        attendant::settle(converter, &self.ticket);
+        output::settle(converter, &self.ticket);
         if converter.worker.is_at(self.ticket.id) {
             converter.worker.finish(converter.py);
         }

@@ -52,7 +52,7 @@ struct Methods<const N: usize>([ffi::PyMethodDef; N]);
 // SAFETY: constant addresses, read by CPython only.
 unsafe impl<const N: usize> Sync for Methods<N> {}
 
-static METHODS: Methods<25> = Methods([
+static METHODS: Methods<27> = Methods([
     method(c"execution_mode", execution_mode, ffi::METH_NOARGS),
     method(c"is_multi_phase", is_multi_phase, ffi::METH_VARARGS),
     method(c"import_in_main", import_in_main, ffi::METH_O),
@@ -63,6 +63,8 @@ static METHODS: Methods<25> = Methods([
     method(c"self_", talk::own_pid, ffi::METH_NOARGS),
     method(c"sleep", talk::sleep, ffi::METH_O),
     method(c"write", print::write, ffi::METH_VARARGS),
+    method(c"write_out", print::write_out, ffi::METH_O),
+    method(c"write_err", print::write_err, ffi::METH_O),
     method(c"flush", print::flush, ffi::METH_NOARGS),
     method(c"log", print::log, ffi::METH_VARARGS),
     method(c"has_function", talk::has_function, ffi::METH_O),

@@ -38,7 +38,9 @@ pub use json::to_json;
 pub use moulds::Moulds;
 pub use plain::Plain;
 pub use scratch::Spare;
-pub use text::{atom_text, binary_from as binary, bytes_from as bytes, data_in as data};
+pub use text::{
+    atom_text, binary_from as binary, bytes_from as bytes, data_in as data, with_escaped,
+};
 
 /// As deep as Python's own recursion limit lets a program go by default.
 const DEEPEST: usize = 1000;

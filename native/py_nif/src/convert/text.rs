@@ -272,6 +272,27 @@ fn encoded<'s>(object: *mut ffi::PyObject) -> Option<&'s str> {
     })
 }
 
+/// Gives the UTF-8 of a `str` to `work`, with lone surrogates escaped as by `backslashreplace`.
+pub fn with_escaped<'py, R>(
+    py: Attached<'py>,
+    object: *mut ffi::PyObject,
+    work: impl FnOnce(&[u8]) -> R,
+) -> Result<R, Raised<'py>> {
+    if let Some(text) = encoded(object) {
+        return Ok(work(text.as_bytes()));
+    }
+    // SAFETY: attached, with a live str; what comes of it is a bytes object that we keep until
+    // `work` is done, or nothing and an exception.
+    unsafe {
+        ffi::PyErr_Clear();
+        let (encoding, errors) = (c"utf-8".as_ptr(), c"backslashreplace".as_ptr());
+        let escaped = ffi::PyUnicode_AsEncodedString(object, encoding, errors);
+        let escaped = Object::from_owned(py, escaped)?;
+        let data = ffi::PyBytes_AsString(escaped.as_ptr()).cast();
+        Ok(work(std::slice::from_raw_parts(data, ffi::PyBytes_Size(escaped.as_ptr()) as usize)))
+    }
+}
+
 /// `None`, `True` or `False` as an atom.
 pub fn constant(converter: &Converter<'_>, object: *mut ffi::PyObject) -> Option<Atom> {
     // SAFETY: only addresses are compared.

@@ -34,6 +34,16 @@ def write(device: int, data: bytes) -> int:
     return len(data)
 
 
+def write_out(text: str) -> int:
+    write(1, text.encode(errors="backslashreplace"))
+    return len(text)
+
+
+def write_err(text: str) -> int:
+    write(2, text.encode(errors="backslashreplace"))
+    return len(text)
+
+
 def log(level: str, text: str, metadata: dict[str, object]) -> None:
     seen["logged"].append([level, text, metadata])
 
