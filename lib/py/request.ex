@@ -39,14 +39,20 @@ defmodule Py.Request do
   end
 
   # To look through options costs as much as a short call.
-  def call(module, function, args, opts, format) when opts in [[], [inline: true]] do
-    op = {:call, module, function, args, []}
-    route(op, format, Inline.how(op, opts != [], @timeout))
-  end
+  def call(module, function, args, [], format),
+    do: call_plain(module, function, args, false, format)
+
+  def call(module, function, args, [inline: true], format),
+    do: call_plain(module, function, args, true, format)
 
   def call(module, function, args, opts, format) do
     options = Options.parse!(:call, opts)
     run({:call, module, function, args, options.kwargs}, options, format)
+  end
+
+  defp call_plain(module, function, args, inline?, format) do
+    op = {:call, module, function, args, []}
+    route(op, format, Inline.how(op, inline?, @timeout))
   end
 
   @doc "Evaluates code to the value of its last expression."
@@ -227,8 +233,12 @@ defmodule Py.Request do
     |> decode(options)
   end
 
-  # The same where no option is given.
-  defp route(op, format, how), do: Telemetry.call(op, how, &Route.route(op, nil, format, &1))
+  # The same where no option is given. Most calls come this way, and save themselves the function.
+  defp route(op, format, how) do
+    if Telemetry.calls?(),
+      do: Telemetry.call(op, how, &Route.route(op, nil, format, &1)),
+      else: Route.route(op, nil, format, how)
+  end
 
   @doc "Makes of a result what the option `as:` says."
   @spec decode(result, map) :: result

@@ -43,18 +43,12 @@ defmodule Py.Router.Choice do
   @spec preferred(pool) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}
   def preferred(pool), do: resolve(place(Pool.slots(pool) || {nil}) + 1, pool)
 
-  @doc "What the native side chooses from: all slots of a pool, and the one to prefer."
-  @spec target(pool) :: {tuple, non_neg_integer} | nil
-  def target(pool) do
-    case Pool.slots(pool) do
-      nil -> nil
-      slots -> {slots, place(slots)}
-    end
-  end
-
-  @doc "The same with another preference."
+  @doc """
+  What the native side chooses from: all slots of a pool, and the one to prefer, counted from the
+  first one again where there are fewer.
+  """
   @spec target(pool, non_neg_integer) :: {tuple, non_neg_integer} | nil
-  def target(pool, index) do
+  def target(pool, index \\ scheduler()) do
     case Pool.slots(pool) do
       nil -> nil
       slots -> {slots, index}
@@ -93,7 +87,7 @@ defmodule Py.Router.Choice do
   def idle_context(pool, timeout) do
     case target(pool) do
       nil -> Pool.not_found(pool)
-      {slots, preferred} -> idle_context(pool, slots, preferred, timeout)
+      {slots, _scheduler} -> idle_context(pool, slots, place(slots), timeout)
     end
   end
 
@@ -121,6 +115,7 @@ defmodule Py.Router.Choice do
   defp bound_key(pool) when pool in [nil, :default], do: @bound
   defp bound_key(pool), do: {@bound, pool}
 
-  defp place(slots), do: rem(:erlang.system_info(:scheduler_id) - 1, tuple_size(slots))
+  defp place(slots), do: rem(scheduler(), tuple_size(slots))
+  defp scheduler, do: :erlang.system_info(:scheduler_id) - 1
   defp not_found, do: {:error, %ContextError{reason: :not_found}}
 end

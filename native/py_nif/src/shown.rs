@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::reply::Ticket;
 
+#[repr(align(128))]
 #[derive(Default)]
 pub struct Shown {
     ticket: AtomicPtr<Ticket>,

@@ -66,7 +66,7 @@ fn request_submit<'a>(
     let times = is_timed.then(Times::default);
     let address = Address { op: Op::of(op), caller: env.pid(), kind, times };
     let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
-    let ticket = Ticket::new(Arc::clone(&entry), address, format == Format::Erlang);
+    let ticket = Ticket::new(entry, address, format == Format::Erlang);
     let task = ticket.address.is_task().then(|| ticket.reference(env));
     let request = Request::new(Arc::clone(&ticket), scope, format);
     let mut job: BoxedJob = Box::new(request);
@@ -76,7 +76,7 @@ fn request_submit<'a>(
             Err(job) => job,
         };
     }
-    if let Err((reason, job)) = submit(&entry, nested.as_deref(), job) {
+    if let Err((reason, job)) = submit(&ticket.entry, nested.as_deref(), job) {
         // The answer goes back from here, so the request must not give one when it is dropped.
         ticket.withdraw();
         drop(job);
