@@ -207,7 +207,7 @@ impl Context {
         let context = Arc::clone(self);
         let spawned = thread::Builder::new().name("py-close".into()).spawn(move || {
             context.reject_waiting();
-            context.queue.wake(Box::new(Wake));
+            context.queue.wake();
             context.waits.wake();
             context.guests.wake();
             for id in context.present() {
@@ -215,7 +215,7 @@ impl Context {
             }
         });
         if spawned.is_err() {
-            self.queue.wake(Box::new(Wake));
+            self.queue.wake();
         }
         Ok(())
     }

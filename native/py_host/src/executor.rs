@@ -15,7 +15,7 @@ use crate::interpreter::{Ended, Interpreter};
 use crate::interrupt::{self, own_thread, Target};
 use crate::memory::{self, Account};
 use crate::mode::Place;
-use crate::queue::{BoxedJob, Pace, Queue};
+use crate::queue::{BoxedJob, Event, Pace, Queue};
 use crate::{
     allocator, guest, runtime, Attached, Context, Handle, Kept, Lent, Object, Raised, Rejection,
     StartError,
@@ -220,15 +220,16 @@ fn serve(interpreter: &Interpreter, worker: &Worker) {
     let mut pace = Pace::default();
     let mut next = None;
     while !queue.is_closed() {
-        let job = next.take().unwrap_or_else(|| {
+        let event = next.take().map(Event::Job).unwrap_or_else(|| {
             let soon = if own_gil { None } else { queue.soon(&mut pace) };
             soon.unwrap_or_else(|| sleep(queue, &mut pace))
         });
+        let Event::Job(job) = event else { continue };
         let _seat = context.seat.take();
         next = interpreter.attach(|py| {
             let mut next = run_jobs(py, worker, job);
             while own_gil && next.is_none() {
-                let Some(job) = queue.soon(&mut pace) else { break };
+                let Some(Event::Job(job)) = queue.soon(&mut pace) else { break };
                 next = run_jobs(py, worker, job);
             }
             context.seat.look_around(py, interpreter);
@@ -242,10 +243,10 @@ fn serve(interpreter: &Interpreter, worker: &Worker) {
 
 /// Sleeps until there is a job. In the first quiet moment after others, memory that they have left
 /// goes back.
-fn sleep(queue: &Queue, pace: &mut Pace) -> BoxedJob {
+fn sleep(queue: &Queue, pace: &mut Pace) -> Event {
     if allocator::is_installed() {
-        if let Some(job) = queue.sleep_until(pace, Some(Instant::now() + QUIET)) {
-            return job;
+        if let Some(event) = queue.sleep_until(pace, Some(Instant::now() + QUIET)) {
+            return event;
         }
         allocator::trim();
     }

@@ -9,9 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::context::Wake;
 use crate::executor::run_job;
-use crate::queue::{BoxedJob, Pace, Queue, NOBODYS};
+use crate::queue::{BoxedJob, Event, Pace, Queue, NOBODYS};
 use crate::{Attached, Context, Poller, Rejection, Worker};
 
 /// Jobs that one wait may have in its queue. They come from the one process that is waited for.
@@ -44,7 +43,7 @@ impl Nested {
 
     /// Makes the waiting thread look whether what it waits for is there.
     pub fn wake(&self) {
-        self.queue.wake(Box::new(Wake));
+        self.queue.wake();
     }
 
     /// Sleeps until it is woken, for a thread to which nobody gives jobs.
@@ -92,11 +91,11 @@ impl Worker {
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;
             }
-            let job = py.detached(|| {
+            let event = py.detached(|| {
                 let queue = &nested.queue;
                 queue.soon(&mut pace).or_else(|| queue.sleep_until(&mut pace, deadline))
             });
-            if let Some(job) = job {
+            if let Some(Event::Job(job)) = event {
                 run_job(py, self, job);
             }
         }

@@ -1,13 +1,16 @@
 //! The way into a context: a bounded queue of jobs, and the meter by which its worker decides
 //! between spinning and sleeping.
 
-use std::mem::MaybeUninit;
+mod ring;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::OnceLock;
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::{Attached, Rejection, Worker};
+
+use ring::Ring;
 
 /// One piece of work for a context. Exactly one of `run` and `reject` is called.
 pub trait Job: Send {
@@ -34,47 +37,44 @@ const DENSE: Duration = Duration::from_micros(80);
 
 #[repr(C)]
 pub struct Queue {
-    sender: flume::Sender<BoxedJob>,
-    receiver: flume::Receiver<BoxedJob>,
-    state: State,
+    ring: Ring,
+    /// Said beside the ring, since a worker that looks at its tail would take that away from those
+    /// who push.
+    closed: AtomicBool,
     sleep: Sleep,
 }
-
-/// How many jobs have been announced and not been taken, and whether it is closed. One word, so
-/// that whoever announces a job learns in the same instant whether it is refused. A spinning
-/// worker looks at nothing else, and what others write to is in another cache line.
-#[repr(C)]
-#[derive(Default)]
-struct State(AtomicUsize, Apart);
-
-/// Keeps what is before it and what is after it in different cache lines, wherever the whole is.
-/// To align it would take an allocation with a search of its own, for every callback's queue.
-struct Apart {
-    _nothing: [MaybeUninit<u8>; 128],
-}
-
-impl Default for Apart {
-    fn default() -> Apart {
-        Apart { _nothing: [MaybeUninit::uninit(); 128] }
-    }
-}
-
-const CLOSED: usize = 1 << (usize::BITS - 1);
 
 /// About the worker, for those who bring a job.
 struct Sleep {
     hot: AtomicBool,
+    /// It is to look around, job or no job.
+    woken: AtomicBool,
     /// When a job last came while the worker slept, in nanoseconds after `epoch`.
     knocked: AtomicU64,
     epoch: Instant,
+    /// Does it wait for the bell?
+    waits: Mutex<bool>,
+    bell: Condvar,
+}
+
+/// Why a worker goes on.
+pub enum Event {
+    Job(BoxedJob),
+    /// Somebody wants it to look around.
+    Woken,
 }
 
 impl Queue {
     pub fn new(capacity: usize) -> Queue {
-        let (sender, receiver) = flume::bounded(capacity.max(1));
-        let (hot, knocked) = (AtomicBool::new(false), AtomicU64::new(0));
-        let sleep = Sleep { hot, knocked, epoch: Instant::now() };
-        Queue { sender, receiver, state: State::default(), sleep }
+        let sleep = Sleep {
+            hot: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
+            knocked: AtomicU64::new(0),
+            epoch: Instant::now(),
+            waits: Mutex::new(false),
+            bell: Condvar::new(),
+        };
+        Queue { ring: Ring::new(capacity), closed: AtomicBool::new(false), sleep }
     }
 
     /// Hands the job back when there is no room or no future.
@@ -82,24 +82,19 @@ impl Queue {
         if !self.is_hot() {
             self.knock();
         }
-        if self.state.0.fetch_add(1, Ordering::SeqCst) & CLOSED != 0 {
-            self.state.0.fetch_sub(1, Ordering::SeqCst);
-            return Err((Rejection::Closed, job));
-        }
-        self.sender.try_send(job).map_err(|error| {
-            self.state.0.fetch_sub(1, Ordering::SeqCst);
-            (Rejection::Busy, error.into_inner())
-        })
+        self.ring.push(job)?;
+        self.rouse();
+        Ok(())
     }
 
     /// How many jobs wait to be taken.
     pub fn waiting(&self) -> usize {
-        self.state.0.load(Ordering::Relaxed) & !CLOSED
+        self.ring.len()
     }
 
     /// The same, in one order with those who `push` and then look whether the worker polls.
     pub fn has_jobs(&self) -> bool {
-        self.state.0.load(Ordering::SeqCst) & !CLOSED > 0
+        self.ring.is_any()
     }
 
     /// Is the worker awake, so that an answer may come within a microsecond or two?
@@ -109,53 +104,66 @@ impl Queue {
 
     /// For a worker that sleeps elsewhere.
     pub fn set_hot(&self, hot: bool) {
-        self.sleep.hot.store(hot, Ordering::Relaxed);
+        self.sleep.hot.store(hot, Ordering::SeqCst);
     }
 
     pub fn is_closed(&self) -> bool {
-        self.state.0.load(Ordering::SeqCst) & CLOSED != 0
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// From here on every `push` is refused.
     pub fn close(&self) {
-        self.state.0.fetch_or(CLOSED, Ordering::SeqCst);
+        self.closed.store(true, Ordering::SeqCst);
+        self.ring.close();
     }
 
-    /// Gets the worker to look around. Unlike `push` it works on a closed queue; on a full one it
-    /// is not needed.
-    pub fn wake(&self, job: BoxedJob) {
-        self.state.0.fetch_add(1, Ordering::SeqCst);
-        if self.sender.try_send(job).is_err() {
-            self.state.0.fetch_sub(1, Ordering::SeqCst);
+    /// Gets the worker to look around.
+    pub fn wake(&self) {
+        self.sleep.woken.store(true, Ordering::SeqCst);
+        self.rouse();
+    }
+
+    /// There is something for the worker, which says that it is no longer awake before it looks for
+    /// the last time.
+    fn rouse(&self) {
+        if !self.sleep.hot.load(Ordering::SeqCst) {
+            let waits = *self.waits();
+            if waits {
+                self.sleep.bell.notify_one();
+            }
         }
+    }
+
+    fn waits(&self) -> MutexGuard<'_, bool> {
+        self.sleep.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The worker's side: the next job if there is one now.
     pub fn take(&self) -> Option<BoxedJob> {
-        if self.state.0.load(Ordering::Relaxed) & !CLOSED == 0 {
-            return None;
+        self.ring.take()
+    }
+
+    fn look(&self) -> Option<Event> {
+        if let Some(job) = self.ring.take() {
+            return Some(Event::Job(job));
         }
-        let job = self.receiver.try_recv().ok()?;
-        self.taken();
-        Some(job)
+        let woken = &self.sleep.woken;
+        (woken.load(Ordering::Relaxed) && woken.swap(false, Ordering::SeqCst))
+            .then_some(Event::Woken)
     }
 
-    fn taken(&self) {
-        self.state.0.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    /// The worker's side: the next job if it comes within microseconds, and if traffic is so
-    /// dense that looking out for it pays.
-    pub fn soon(&self, pace: &mut Pace) -> Option<BoxedJob> {
+    /// The worker's side: what comes within microseconds, if traffic is so dense that looking out
+    /// for it pays.
+    pub fn soon(&self, pace: &mut Pace) -> Option<Event> {
         pace.idle_since = Instant::now();
         let _spinning = pace.wants_to_spin().then(Spinning::start).flatten()?;
         loop {
             // Reading the clock costs as much as a few dozen looks.
             for _ in 0..32 {
                 std::hint::spin_loop();
-                if let Some(job) = self.take() {
+                if let Some(event) = self.look() {
                     pace.found();
-                    return Some(job);
+                    return Some(event);
                 }
             }
             if pace.idle_since.elapsed() > pace.patience() {
@@ -165,22 +173,49 @@ impl Queue {
         }
     }
 
-    /// The worker's side: sleeps until there is a job. Comes after `soon`.
-    pub fn sleep(&self, pace: &mut Pace) -> BoxedJob {
+    /// The worker's side: sleeps until there is something. Comes after `soon`.
+    pub fn sleep(&self, pace: &mut Pace) -> Event {
         self.sleep_until(pace, None).expect("there is no deadline")
     }
 
-    /// The same until a point in time, when it may end without a job.
-    pub fn sleep_until(&self, pace: &mut Pace, deadline: Option<Instant>) -> Option<BoxedJob> {
+    /// The same until a point in time, when it may end without anything.
+    pub fn sleep_until(&self, pace: &mut Pace, deadline: Option<Instant>) -> Option<Event> {
         self.set_hot(false);
-        let job = match deadline {
-            Some(deadline) => self.receiver.recv_deadline(deadline).ok()?,
-            None => self.receiver.recv().expect("the queue owns a sender itself"),
+        let mut waits = self.waits();
+        let event = loop {
+            if let Some(event) = self.look() {
+                break event;
+            }
+            if self.has_jobs() {
+                // Whoever has taken a place for one is a few instructions from filling it.
+                thread::yield_now();
+                continue;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return None;
+            }
+            *waits = true;
+            waits = self.listen(waits, left);
+            *waits = false;
         };
-        self.taken();
+        drop(waits);
         self.set_hot(true);
         pace.woken(self.knocked());
-        Some(job)
+        Some(event)
+    }
+
+    /// For the bell, or for so long.
+    fn listen<'s>(
+        &'s self,
+        waits: MutexGuard<'s, bool>,
+        time: Option<Duration>,
+    ) -> MutexGuard<'s, bool> {
+        let bell = &self.sleep.bell;
+        match time {
+            None => bell.wait(waits).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => bell.wait_timeout(waits, time).unwrap_or_else(PoisonError::into_inner).0,
+        }
     }
 
     /// The worker takes its time to wake up, which says nothing about how dense the traffic is.
@@ -197,15 +232,13 @@ impl Queue {
     pub fn drain_closed(&self) -> impl Iterator<Item = BoxedJob> + '_ {
         debug_assert!(self.is_closed());
         std::iter::from_fn(|| loop {
-            if let Ok(job) = self.receiver.try_recv() {
-                self.taken();
+            if let Some(job) = self.ring.take() {
                 return Some(job);
             }
-            // Who has announced a job and not sent it yet is a few instructions from it.
             if !self.has_jobs() {
                 return None;
             }
-            std::hint::spin_loop();
+            thread::yield_now();
         })
     }
 }
@@ -328,7 +361,11 @@ mod tests {
     }
 
     fn next(queue: &Queue, pace: &mut Pace) -> u64 {
-        queue.soon(pace).unwrap_or_else(|| queue.sleep(pace)).id()
+        loop {
+            if let Event::Job(job) = queue.soon(pace).unwrap_or_else(|| queue.sleep(pace)) {
+                return job.id();
+            }
+        }
     }
 
     #[test]

@@ -265,13 +265,11 @@ fn send(
     let ticket = current::ticket(converter, current);
     output::flush_own(current, ticket.as_ref());
     match (current, &ticket) {
-        (Some(_), Some(ticket)) if ticket.address.waits() => {
-            ticket.tell(call.map(|env, call| {
-                let [target, args] = terms::pair(call);
-                let context = converter.entry.pid;
-                (atoms::callback(), reference(callback), context, target, args).encode(env)
-            }))
-        }
+        (Some(_), Some(ticket)) if ticket.address.waits() => ticket.tell(call.map(|env, call| {
+            let [target, args] = terms::pair(call);
+            let context = converter.entry.pid;
+            (atoms::callback(), reference(callback), context, target, args).encode(env)
+        })),
         _ => send_to_attendant(converter, ticket.as_ref(), callback, &call),
     }
 }
