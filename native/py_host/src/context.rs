@@ -13,7 +13,7 @@ use crate::interrupt::{self, Interrupts};
 use crate::memory::{self, Account};
 use crate::nested::Waits;
 use crate::poller::Polling;
-use crate::queue::{BoxedJob, Queue, NOBODYS};
+use crate::queue::{Queue, SharedJob, NOBODYS};
 use crate::{executor, Attached, Job, Mode, Rejection, StartError, Worker};
 
 /// An interpreter, a namespace, a queue, and the worker thread that brings them together.
@@ -129,7 +129,7 @@ impl Context {
     }
 
     /// Queues a job, or hands it back at once.
-    pub fn submit(&self, job: BoxedJob) -> Result<(), (Rejection, BoxedJob)> {
+    pub fn submit(&self, job: SharedJob) -> Result<(), (Rejection, SharedJob)> {
         self.queue.push(job)?;
         self.polling.wake();
         Ok(())
@@ -285,7 +285,7 @@ impl Context {
     /// with a full queue, will come to it by itself.
     pub(crate) fn wake(&self) {
         if self.waiting() == 0 {
-            let _ = self.submit(Box::new(Wake));
+            let _ = self.submit(Arc::new(Wake));
         }
     }
 
@@ -327,6 +327,6 @@ impl Job for Wake {
     fn id(&self) -> u64 {
         NOBODYS
     }
-    fn run(self: Box<Self>, _py: Attached<'_>, _worker: &Worker) {}
-    fn reject(self: Box<Self>, _reason: Rejection) {}
+    fn run(self: Arc<Self>, _py: Attached<'_>, _worker: &Worker) {}
+    fn reject(self: Arc<Self>, _reason: Rejection) {}
 }

@@ -15,7 +15,7 @@ use crate::interpreter::{Ended, Interpreter};
 use crate::interrupt::{self, own_thread, Target};
 use crate::memory::{self, Account};
 use crate::mode::Place;
-use crate::queue::{BoxedJob, Event, Pace, Queue};
+use crate::queue::{Event, Pace, Queue, SharedJob};
 use crate::{
     allocator, guest, runtime, Attached, Context, Handle, Kept, Lent, Object, Raised, Rejection,
     StartError,
@@ -254,7 +254,7 @@ fn sleep(queue: &Queue, pace: &mut Pace) -> Event {
 }
 
 /// Runs jobs until none waits, or until it is the others' turn: then it returns the next one.
-fn run_jobs(py: Attached<'_>, worker: &Worker, first: BoxedJob) -> Option<BoxedJob> {
+fn run_jobs(py: Attached<'_>, worker: &Worker, first: SharedJob) -> Option<SharedJob> {
     run_job(py, worker, first);
     for _ in 1..JOBS_PER_ATTACHMENT {
         run_job(py, worker, worker.context.queue.take()?);
@@ -262,7 +262,7 @@ fn run_jobs(py: Attached<'_>, worker: &Worker, first: BoxedJob) -> Option<BoxedJ
     worker.context.queue.take()
 }
 
-pub(crate) fn run_job(py: Attached<'_>, worker: &Worker, job: BoxedJob) {
+pub(crate) fn run_job(py: Attached<'_>, worker: &Worker, job: SharedJob) {
     let context = &worker.context;
     context.exports.collect(py);
     // Say what runs, then look whether to run it: `close` does the opposite, so that either we

@@ -27,7 +27,7 @@ use crate::executor::run_job;
 use crate::interpreter::Interpreter;
 use crate::interrupt;
 use crate::mode::Place;
-use crate::queue::BoxedJob;
+use crate::queue::SharedJob;
 use crate::{gilstate, guest, runtime, Attached, Context, Worker};
 
 /// A job is interrupted when it has kept its submitter's thread for so long.
@@ -88,7 +88,7 @@ impl Drop for Offer<'_> {
 
 impl Context {
     /// Runs a job here and now if its worker sleeps, and hands it back otherwise.
-    pub fn run_inline(&self, job: BoxedJob) -> Result<(), BoxedJob> {
+    pub fn run_inline(&self, job: SharedJob) -> Result<(), SharedJob> {
         let possible = cfg!(not(Py_3_14)) && self.mode.row().place == Place::OwnGil;
         // Whose memory is counted, it is counted on the worker's thread.
         let possible = possible && self.account.is_none();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::executor::run_job;
-use crate::queue::{BoxedJob, Event, Pace, Queue, NOBODYS};
+use crate::queue::{Event, Pace, Queue, SharedJob, NOBODYS};
 use crate::{Attached, Context, Poller, Rejection, Worker};
 
 /// Jobs that one wait may have in its queue. They come from the one process that is waited for.
@@ -32,7 +32,7 @@ impl Nested {
     }
 
     /// Queues a job to run within the wait, or hands it back at once.
-    pub fn submit(&self, job: BoxedJob) -> Result<(), (Rejection, BoxedJob)> {
+    pub fn submit(&self, job: SharedJob) -> Result<(), (Rejection, SharedJob)> {
         self.queue.push(job)
     }
 

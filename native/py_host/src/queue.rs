@@ -4,7 +4,7 @@
 mod ring;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,18 +12,19 @@ use crate::{Attached, Rejection, Worker};
 
 use ring::Ring;
 
-/// One piece of work for a context. Exactly one of `run` and `reject` is called.
-pub trait Job: Send {
+/// One piece of work for a context. Exactly one of `run` and `reject` is called, with the reference
+/// that was submitted: it comes from whoever asks, who may go on holding another one.
+pub trait Job: Send + Sync {
     /// Names the job to [`Context::interrupt`](crate::Context::interrupt); never zero.
     fn id(&self) -> u64;
-    fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker);
-    fn reject(self: Box<Self>, reason: Rejection);
+    fn run(self: Arc<Self>, py: Attached<'_>, worker: &Worker);
+    fn reject(self: Arc<Self>, reason: Rejection);
 }
 
 /// The id of a job that is no request: it is neither counted nor interrupted.
 pub const NOBODYS: u64 = u64::MAX;
 
-pub type BoxedJob = Box<dyn Job>;
+pub type SharedJob = Arc<dyn Job>;
 
 /// How long an idle worker looks for the next job before it sleeps. Waking a sleeping thread
 /// costs 7 to 30 µs; a spinning one answers in about one (bench/call.exs shows both).
@@ -59,7 +60,7 @@ struct Sleep {
 
 /// Why a worker goes on.
 pub enum Event {
-    Job(BoxedJob),
+    Job(SharedJob),
     /// Somebody wants it to look around.
     Woken,
 }
@@ -78,7 +79,7 @@ impl Queue {
     }
 
     /// Hands the job back when there is no room or no future.
-    pub fn push(&self, job: BoxedJob) -> Result<(), (Rejection, BoxedJob)> {
+    pub fn push(&self, job: SharedJob) -> Result<(), (Rejection, SharedJob)> {
         if !self.is_hot() {
             self.knock();
         }
@@ -139,7 +140,7 @@ impl Queue {
     }
 
     /// The worker's side: the next job if there is one now.
-    pub fn take(&self) -> Option<BoxedJob> {
+    pub fn take(&self) -> Option<SharedJob> {
         self.ring.take()
     }
 
@@ -229,7 +230,7 @@ impl Queue {
     }
 
     /// After `close`: everything that was accepted and will not run.
-    pub fn drain_closed(&self) -> impl Iterator<Item = BoxedJob> + '_ {
+    pub fn drain_closed(&self) -> impl Iterator<Item = SharedJob> + '_ {
         debug_assert!(self.is_closed());
         std::iter::from_fn(|| loop {
             if let Some(job) = self.ring.take() {
@@ -336,14 +337,14 @@ mod tests {
         fn id(&self) -> u64 {
             self.0
         }
-        fn run(self: Box<Self>, _py: Attached<'_>, _worker: &Worker) {}
-        fn reject(self: Box<Self>, _reason: Rejection) {}
+        fn run(self: Arc<Self>, _py: Attached<'_>, _worker: &Worker) {}
+        fn reject(self: Arc<Self>, _reason: Rejection) {}
     }
 
     /// Pushes jobs that say whose they are and which; how many were accepted.
     fn push_all(queue: &Queue, pusher: u64) -> u64 {
         for number in 0..JOBS {
-            let mut job: BoxedJob = Box::new(Numbered(pusher * JOBS + number));
+            let mut job: SharedJob = Arc::new(Numbered(pusher * JOBS + number));
             loop {
                 job = match queue.push(job) {
                     Ok(()) => break,

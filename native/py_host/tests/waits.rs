@@ -9,7 +9,7 @@ use std::sync::{mpsc, Arc};
 use std::time::{Duration, Instant};
 
 use py_host::poller::{Interest, Ready};
-use py_host::queue::BoxedJob;
+use py_host::queue::SharedJob;
 use py_host::{Attached, Context, Job, Nested, Poller, Worker};
 use support::{close, in_every_mode, job, open, run, submit, Run, NEXT_ID, SOON};
 
@@ -22,7 +22,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn start(submit: impl FnOnce(BoxedJob) -> bool) -> Waiting {
+    fn start(submit: impl FnOnce(SharedJob) -> bool) -> Waiting {
         let (nested, done) = (Arc::new(Nested::new()), Arc::new(AtomicBool::new(false)));
         let (begun, begins) = mpsc::channel();
         let (send, ended) = mpsc::channel();
@@ -60,7 +60,7 @@ fn a_job_that_waits_runs_the_jobs_of_its_wait_to_any_depth() {
         let (send, innermost) = mpsc::channel();
         let code = "6 * 7";
         let innermost_job = Run { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), code, answer: send };
-        assert!(inner.nested.submit(Box::new(innermost_job)).is_ok());
+        assert!(inner.nested.submit(Arc::new(innermost_job)).is_ok());
         assert_eq!(innermost.recv_timeout(SOON).unwrap(), Ok("42".into()));
         assert!(other.try_recv().is_err());
         inner.end();
@@ -88,7 +88,7 @@ fn a_wait_that_never_begins_answers_the_jobs_it_has() {
                 }
                 let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
                 let inner = Run { id, code: "1", answer: send };
-                assert!(nested.submit(Box::new(inner)).is_ok());
+                assert!(nested.submit(Arc::new(inner)).is_ok());
                 let _ = ended.send(worker.wait(py, &nested, None, || false).is_ok());
             }
         });

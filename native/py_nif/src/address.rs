@@ -7,11 +7,14 @@ use rustler::{Atom, Encoder, Env, LocalPid, Term};
 
 use crate::atoms;
 use crate::ops::Op;
+use crate::request::{Format, Scope};
 use crate::terms::{AnyPid, OwnedTerm};
 use crate::times::Times;
 
 pub struct Address {
     pub op: Op,
+    pub scope: Scope,
+    pub format: Format,
     pub caller: LocalPid,
     pub kind: Kind,
     /// Kept for those who ask how long all took.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use py_host::queue::BoxedJob;
+use py_host::queue::SharedJob;
 use py_host::usage;
 use rustler::{Encoder, Env, Term};
 
@@ -23,7 +23,7 @@ thread_local! {
 /// The answer, `{wait, Ticket}` if something was said before it, either of them in
 /// `{slow, Microseconds, Calls, Answer}` if it took too long; or the job, if it cannot run here
 /// now.
-pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: BoxedJob) -> Result<Term<'a>, BoxedJob> {
+pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: SharedJob) -> Result<Term<'a>, SharedJob> {
     let since = Instant::now();
     usage::begin(since);
     terms::calling(env, || ticket.entry.context.run_inline(job))?;

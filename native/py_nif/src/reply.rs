@@ -18,6 +18,7 @@
 //! and before there is a tag, waits for that: `EARLY` keeps the answer from being taken first.
 
 use std::cell::{Cell, UnsafeCell};
+use std::mem::ManuallyDrop;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,7 @@ use crate::address::{Address, CastInfo, Kind};
 use crate::contexts::Entry;
 use crate::convert::Plain;
 use crate::output::Attended;
+use crate::request::Format;
 use crate::terms::{self, AnyPid, OwnedTerm, Tuple};
 use crate::{atoms, attendant, task};
 
@@ -107,7 +109,8 @@ pub enum Cancelled {
 }
 
 impl Ticket {
-    pub fn new(entry: Arc<Entry>, address: Address, erlang: bool) -> Arc<Ticket> {
+    pub fn new(entry: Arc<Entry>, address: Address) -> Arc<Ticket> {
+        let erlang = address.format == Format::Erlang;
         let has_slot = matches!(address.kind, Kind::Call | Kind::Spawn { .. });
         Arc::new(Ticket {
             id: next_id(),
@@ -173,7 +176,7 @@ impl Ticket {
     }
 
     /// The answer, if it is in the slot and nothing was said before it. For the caller alone.
-    pub fn take<'a>(&self, env: Env<'a>) -> Option<Term<'a>> {
+    pub fn take<'a>(self: &Arc<Self>, env: Env<'a>) -> Option<Term<'a>> {
         if self.state.load(Ordering::Acquire) != REPLIED {
             return None;
         }
@@ -182,7 +185,7 @@ impl Ticket {
 
     /// The same, and otherwise whatever there is to be heard comes as messages `{Tag, Message}`,
     /// from now on. For the caller alone, once.
-    pub fn expect<'a>(&self, env: Env<'a>, tag: Term<'a>) -> Option<Term<'a>> {
+    pub fn expect<'a>(self: &Arc<Self>, env: Env<'a>, tag: Term<'a>) -> Option<Term<'a>> {
         if let Some(answer) = self.take(env) {
             return Some(answer);
         }
@@ -205,13 +208,17 @@ impl Ticket {
     }
 
     /// Nobody looks into the slot after this. What is there, if that is the state.
-    fn leave(&self, state: u8) -> Option<Reply> {
+    fn leave(self: &Arc<Self>, state: u8) -> Option<Reply> {
         if self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel) != state {
             return None;
         }
         // SAFETY: REPLIED without BY_MESSAGE means that the worker has filled the slot and is
-        // done with it; and whoever found that word has changed it, so comes here alone.
-        unsafe { (*self.slot.get()).take() }
+        // done with it, and has left its reference; and whoever found that word has changed it, so
+        // comes here alone.
+        unsafe {
+            Arc::decrement_strong_count(Arc::as_ptr(self));
+            (*self.slot.get()).take()
+        }
     }
 
     fn hearing(&self) -> MutexGuard<'_, Hearing> {
@@ -225,7 +232,7 @@ impl Ticket {
     }
 
     /// After that nothing is said to the caller any more, beyond what is in its mailbox.
-    pub fn cancel(&self) -> Cancelled {
+    pub fn cancel(self: &Arc<Self>) -> Cancelled {
         match self.advance(|phase| (phase < REPLIED).then_some(CANCELLED)) {
             Ok(before) => {
                 if before & PHASE == RUNNING {
@@ -242,8 +249,7 @@ impl Ticket {
             }
             // What is in the slot is not wanted.
             Err(state) if state & PHASE == REPLIED => {
-                let state = self.state.fetch_or(BY_MESSAGE, Ordering::AcqRel);
-                if state & BY_MESSAGE == 0 {
+                if state & BY_MESSAGE == 0 && self.leave(state).is_some() {
                     Cancelled::Now
                 } else {
                     Cancelled::Replied
@@ -253,9 +259,10 @@ impl Ticket {
         }
     }
 
-    /// The request was not accepted: whatever becomes of it, nobody is to hear of it.
+    /// The request was not accepted.
     pub fn withdraw(&self) {
         let _ = self.advance(|_| Some(CANCELLED));
+        drop(self.kept().take());
     }
 
     /// A caller that waits gets this before the answer. False if it no longer does.
@@ -276,8 +283,10 @@ impl Ticket {
         }
     }
 
-    /// The answer; the worker gives it once.
-    pub fn answer(&self, reply: Reply) {
+    /// The answer; the worker gives it once, and its reference along with it. The caller, who comes
+    /// for the answer, drops that one too: so the worker touches nothing any more that the caller
+    /// looks at, and memory goes back where it came from.
+    pub fn answer(self: Arc<Self>, reply: Reply) {
         let reference = if self.address.is_task() { self.kept().take() } else { None };
         let state = self.state.load(Ordering::Acquire);
         if state & PHASE == CANCELLED {
@@ -292,17 +301,18 @@ impl Ticket {
         if state & BY_MESSAGE != 0 {
             return self.post(reply);
         }
-        let slot = self.slot.get();
+        let ticket = ManuallyDrop::new(self);
+        let slot = ticket.slot.get();
         // SAFETY: nobody looks into the slot before REPLIED is set, below.
         unsafe { *slot = Some(reply) };
-        let placed = self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
+        let placed = ticket.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
             (state & BY_MESSAGE == 0 && state & PHASE != CANCELLED)
                 .then_some(REPLIED | (state & !PHASE))
         });
         if placed.is_err() {
             // SAFETY: the slot was left before we were done, so it is still ours.
             let reply = unsafe { (*slot).take() };
-            self.post(reply.expect("put there above"));
+            ManuallyDrop::into_inner(ticket).post(reply.expect("put there above"));
         }
     }
 

@@ -1,11 +1,12 @@
 //! One operation on its way to a context, with its reply address.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use py_host::namespace::Missing;
-use py_host::{Attached, Handle, Innermost, Object, Raised, Rejection, Worker};
+use py_host::{Attached, Handle, Innermost, Kept, Object, Raised, Rejection, Worker};
 use rustler::{Atom, Encoder, Env, ResourceArc, Term};
 
+use crate::address::Address;
 use crate::convert::{self, Converter, Plain};
 use crate::current::Current;
 use crate::failure::{self, Failure, Outcome};
@@ -15,17 +16,29 @@ use crate::task::{self, Next, Place};
 use crate::terms::{OwnedTerm, Tuple};
 use crate::{atoms, callback, ops, output};
 
+/// The duty to answer a ticket. Dropped, it says that the context has closed: a panic on the way is
+/// answered, too.
 pub struct Request {
-    ticket: Arc<Ticket>,
-    scope: Scope,
-    format: Format,
-    /// What to go on with, for one that lets others go first: an `erlang._schedule.PyMarker`.
-    resume: Option<Handle>,
+    /// Until that is done.
+    ticket: Option<Arc<Ticket>>,
     /// While it is a task of an event loop.
     place: Option<Place>,
     /// Why that task is being cancelled, if it is not for the caller.
     stopped: Option<Atom>,
-    answered: bool,
+}
+
+/// What there is to say, once all that belongs to the request has been done.
+struct Answer {
+    reply: Reply,
+    /// The value, if that may be released when the answer is away.
+    spent: Option<Kept>,
+}
+
+/// One that lets others go first goes on with this, an `erlang._schedule.PyMarker`.
+struct Resumed {
+    id: u64,
+    request: Mutex<Option<Request>>,
+    marker: Handle,
 }
 
 /// In which namespace code runs and `__main__` is looked up.
@@ -64,127 +77,179 @@ pub enum Format {
     Json,
 }
 
-impl py_host::Job for Request {
+impl py_host::Job for Ticket {
     fn id(&self) -> u64 {
-        self.ticket.id
+        self.id
     }
 
-    fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
-        let ticket = Arc::clone(&self.ticket);
-        task::cancel_doomed(py, worker, &ticket.entry);
-        if ticket.start() {
-            let current = Current::request(py, worker, &ticket);
-            let next = current.during(|| self.work(py, &ticket, &current));
-            if next == Next::Drive {
-                task::drive(py, worker, &ticket.entry);
-            }
+    fn run(self: Arc<Self>, py: Attached<'_>, worker: &Worker) {
+        Request::of(self).run(py, worker, None);
+    }
+
+    fn reject(self: Arc<Self>, reason: Rejection) {
+        Request::of(self).refuse(reason);
+    }
+}
+
+impl Resumed {
+    fn request(&self) -> Option<Request> {
+        self.request.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl py_host::Job for Resumed {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn run(self: Arc<Self>, py: Attached<'_>, worker: &Worker) {
+        if let Some(request) = self.request() {
+            request.run(py, worker, Some(&self.marker));
         }
     }
 
-    fn reject(mut self: Box<Self>, reason: Rejection) {
-        self.refuse(reason);
+    fn reject(self: Arc<Self>, reason: Rejection) {
+        if let Some(request) = self.request() {
+            request.refuse(reason);
+        }
     }
 }
 
 impl Request {
-    pub fn new(ticket: Arc<Ticket>, scope: Scope, format: Format) -> Request {
-        Request { ticket, scope, format, resume: None, place: None, stopped: None, answered: false }
+    fn of(ticket: Arc<Ticket>) -> Request {
+        Request { ticket: Some(ticket), place: None, stopped: None }
     }
 
     pub fn ticket(&self) -> &Arc<Ticket> {
-        &self.ticket
+        self.ticket.as_ref().expect("it is not answered yet")
     }
 
-    fn work(mut self: Box<Self>, py: Attached<'_>, ticket: &Ticket, current: &Current<'_>) -> Next {
-        let converter = &current.converter(py);
-        let op = &ticket.address.op;
-        if let Some(calls) = op.batch() {
-            (*self).conclude(converter, Some(current), |request, env| {
-                let encode = |value| Ok(request.encode(env, converter, value)?.0);
-                let answers = ops::batch::run(env, converter, &request.scope, calls, encode);
-                let answers = answers.map_err(|failure| name_interrupt(failure, current.worker))?;
-                Ok(reply::ok(env, answers))
-            });
-            return Next::Nothing;
+    fn run(self, py: Attached<'_>, worker: &Worker, marker: Option<&Handle>) {
+        let ticket = self.ticket();
+        task::cancel_doomed(py, worker, &ticket.entry);
+        if !ticket.start() {
+            return;
         }
-        let outcome = match self.resume.take() {
-            None => op.run(converter, &self.scope),
-            Some(marker) => resume(converter, &marker),
+        let (answer, next) = {
+            let current = Current::request(py, worker, ticket);
+            current.during(|| self.work(&current.converter(py), marker, &current))
         };
-        match outcome {
+        let loops = (next == Next::Drive).then(|| Arc::clone(&ticket.entry));
+        match answer {
+            Some(answer) => self.give(answer),
+            None => self.pass_on(),
+        }
+        if let Some(entry) = loops {
+            task::drive(py, worker, &entry);
+        }
+    }
+
+    /// The answer, unless somebody else is to give it.
+    fn work<'py>(
+        &self,
+        converter: &Converter<'py>,
+        marker: Option<&Handle>,
+        current: &Current<'_>,
+    ) -> (Option<Answer>, Next) {
+        let Address { op, scope, .. } = &self.ticket().address;
+        if let Some(calls) = op.batch() {
+            let answer = self.conclude(converter, Some(current), |env| {
+                let encode = |value| Ok(self.encode(env, converter, value)?.0);
+                let answers = ops::batch::run(env, converter, scope, calls, encode);
+                let answers = answers.map_err(|failure| name_interrupt(failure, current.worker))?;
+                Ok((reply::ok(env, answers), None))
+            });
+            return (Some(answer), Next::Nothing);
+        }
+        let outcome = match marker {
+            None => op.run(converter, scope),
+            Some(marker) => resume(converter, marker),
+        };
+        let outcome = match outcome {
             Ok(value) if value.is_instance_of(&converter.local.py_marker) => {
                 output::flush(current);
-                self.go_on_later(converter, value, Some(current))
+                let marker = converter.worker.export(value);
+                // Who waits for this one has the others wait as well: on with it.
+                if converter.entry.context.innermost() == Innermost::Answer {
+                    return self.work(converter, Some(&marker), current);
+                }
+                self.twin().go_on_later(marker);
+                return (None, Next::Nothing);
             }
             Ok(value) if task::is_coroutine(&value) && op.awaits() => {
-                self.become_task(converter, &value, current)
+                match self.become_task(converter, &value, current) {
+                    Begun::Task(next) => return (None, next),
+                    Begun::Failed(failure, next) => {
+                        let answer = self.conclude_with(converter, Err(failure), Some(current));
+                        return (Some(answer), next);
+                    }
+                    Begun::Ended(outcome) => outcome,
+                }
             }
-            outcome => (*self).conclude_job(converter, outcome, current),
-        }
+            outcome => outcome,
+        };
+        (Some(self.conclude_with(converter, outcome, Some(current))), Next::Nothing)
+    }
+
+    /// The same duty for somebody else, who takes it over.
+    fn twin(&self) -> Request {
+        Request::of(Arc::clone(self.ticket()))
+    }
+
+    /// Somebody has taken the duty over.
+    fn pass_on(mut self) {
+        self.ticket = None;
     }
 
     /// Lets others go first.
-    fn go_on_later(
-        mut self: Box<Self>,
-        converter: &Converter<'_>,
-        marker: Object<'_>,
-        current: Option<&Current<'_>>,
-    ) -> Next {
-        let context = &converter.entry.context;
-        self.resume = Some(converter.worker.export(marker));
-        match current {
-            // Who waits for this one has the others wait as well: on with it.
-            Some(current) if context.innermost() == Innermost::Answer => {
-                let ticket = Arc::clone(&self.ticket);
-                return self.work(converter.py, &ticket, current);
-            }
-            _ => {}
-        }
-        if let Err((reason, job)) = context.submit(self) {
+    fn go_on_later(self, marker: Handle) {
+        let ticket = Arc::clone(self.ticket());
+        let job = Resumed { id: ticket.id, request: Mutex::new(Some(self)), marker };
+        if let Err((reason, job)) = ticket.entry.context.submit(Arc::new(job)) {
             job.reject(reason);
         }
-        Next::Nothing
     }
 
     /// What the function gave is a coroutine, whose result is the answer.
     fn become_task<'py>(
-        mut self: Box<Self>,
+        &self,
         converter: &Converter<'py>,
         coroutine: &Object<'py>,
         current: &Current<'_>,
-    ) -> Next {
+    ) -> Begun<'py> {
         let poller = match converter.entry.context.innermost() {
             Innermost::None => 0,
             Innermost::Poller(poller) => poller,
             Innermost::Answer => {
-                let outcome = task::run_within(converter, coroutine).map_err(Failure::from);
-                return (*self).conclude_job(converter, outcome, current);
+                let outcome = task::run_within(converter, coroutine);
+                return Begun::Ended(outcome.map_err(Failure::from));
             }
         };
         if converter.worker.is_inline() {
             close(coroutine);
-            let refused = Err(callback::interrupted(converter));
-            return (*self).conclude_job(converter, refused, current);
+            return Begun::Failed(callback::interrupted(converter), Next::Nothing);
         }
-        self.place = Place::take(converter.entry);
-        if self.place.is_none() || !self.ticket.become_task() {
+        let place = Place::take(converter.entry);
+        if place.is_none() || !self.ticket().become_task() {
             close(coroutine);
-            return (*self).conclude_job(converter, Err(Failure::Context(atoms::busy())), current);
+            return Begun::Failed(Failure::Context(atoms::busy()), Next::Nothing);
         }
-        let begun = task::begin(converter, self, coroutine, poller);
+        let mut request = Box::new(self.twin());
+        request.place = place;
+        let begun = task::begin(converter, request, coroutine, poller);
         // What its first step has printed; the next one is none of this job's.
         output::flush(current);
         match begun {
-            Ok(next) => next,
+            Ok(next) => Begun::Task(next),
             Err((raised, request)) => {
-                if let Some(request) = request {
-                    (*request).conclude_job(converter, Err(raised.into()), current);
-                }
                 // It may have left a task in there, which is to clear up.
-                if poller == 0 {
-                    Next::Drive
-                } else {
-                    Next::Nothing
+                let next = if poller == 0 { Next::Drive } else { Next::Nothing };
+                match request {
+                    None => Begun::Task(next),
+                    Some(request) => {
+                        request.pass_on();
+                        Begun::Failed(raised.into(), next)
+                    }
                 }
             }
         }
@@ -192,24 +257,26 @@ impl Request {
 
     /// Its task is done.
     pub fn end_as_task<'py>(
-        mut self: Box<Self>,
+        mut self,
         converter: &Converter<'py>,
         result: Result<Object<'py>, Raised<'py>>,
         current: Option<&Current<'_>>,
     ) {
-        if self.ticket.is_cancelled() {
+        let ticket = self.ticket();
+        if ticket.is_cancelled() {
             return;
         }
+        let converter = &Converter { erlang: ticket.erlang, ..*converter };
         self.place = None;
-        let converter = &Converter { erlang: self.ticket.erlang, ..*converter };
         match result {
             Ok(value) if value.is_instance_of(&converter.local.py_marker) => {
-                self.ticket.leave_task();
-                self.go_on_later(converter, value, None);
+                self.ticket().leave_task();
+                self.go_on_later(converter.worker.export(value));
             }
             result => {
                 let outcome = result.map_err(|raised| self.name_end(converter, raised));
-                (*self).conclude_with(converter, outcome, current);
+                let answer = self.conclude_with(converter, outcome, current);
+                self.give(answer);
             }
         }
     }
@@ -231,78 +298,72 @@ impl Request {
         }
     }
 
-    fn conclude_job<'py>(
-        self,
-        converter: &Converter<'py>,
-        outcome: Outcome<'py, Object<'py>>,
-        current: &Current<'_>,
-    ) -> Next {
-        self.conclude_with(converter, outcome, Some(current));
-        Next::Nothing
-    }
-
     fn conclude_with<'py>(
-        self,
+        &self,
         converter: &Converter<'py>,
         outcome: Outcome<'py, Object<'py>>,
         current: Option<&Current<'_>>,
-    ) {
-        let is_term = matches!(self.format, Format::Term | Format::Erlang);
+    ) -> Answer {
+        let Address { format, times, .. } = &self.ticket().address;
+        let is_term = matches!(format, Format::Term | Format::Erlang);
         let plain = match &outcome {
-            Ok(value) if is_term && self.ticket.address.times.is_none() => {
-                Plain::of(converter, value)
-            }
+            Ok(value) if is_term && times.is_none() => Plain::of(converter, value),
             _ => None,
         };
         match plain {
-            Some(value) => self.end(converter, current, Reply::Value(value)),
-            None => {
-                // Released when the answer is away.
-                let mut spent = None;
-                self.conclude(converter, current, |request, env| {
-                    let made = outcome.and_then(|value| {
-                        let (term, value) = request.encode(env, converter, value)?;
-                        spent = value;
-                        Ok(term)
-                    });
-                    // A task's end has its name already, and what the thread runs is not the task.
-                    if converter.worker.is_at(request.ticket.id) {
-                        made.map_err(|failure| name_interrupt(failure, converter.worker))
-                    } else {
-                        made
-                    }
-                });
+            Some(value) => {
+                self.end(converter, current);
+                Answer { reply: Reply::Value(value), spent: outcome.ok().map(Object::keep) }
             }
+            None => self.conclude(converter, current, |env| {
+                let made = outcome.and_then(|value| self.encode(env, converter, value));
+                // A task's end has its name already, and what the thread runs is not the task.
+                if converter.worker.is_at(self.ticket().id) {
+                    made.map_err(|failure| name_interrupt(failure, converter.worker))
+                } else {
+                    made
+                }
+            }),
         }
     }
 
     fn conclude<'py>(
-        self,
+        &self,
         converter: &Converter<'py>,
         current: Option<&Current<'_>>,
-        make: impl for<'a> FnOnce(&Request, Env<'a>) -> Outcome<'py, Term<'a>>,
-    ) {
-        self.ticket.address.times.as_ref().inspect(|times| times.ran());
+        make: impl for<'a> FnOnce(Env<'a>) -> Outcome<'py, (Term<'a>, Option<Object<'py>>)>,
+    ) -> Answer {
+        let Ticket { address: Address { times, .. }, entry, .. } = &**self.ticket();
+        times.as_ref().inspect(|times| times.ran());
+        let mut spent = None;
         let answer = OwnedTerm::new(|env| {
-            let made = make(&self, env).unwrap_or_else(|failure| failure.encode(env, converter));
-            match &self.ticket.address.times {
-                Some(times) => times.encode(env, &self.ticket.entry.pid, made),
+            let made = match make(env) {
+                Ok((made, value)) => {
+                    spent = value.map(Object::keep);
+                    made
+                }
+                Err(failure) => failure.encode(env, converter),
+            };
+            match times {
+                Some(times) => times.encode(env, &entry.pid, made),
                 None => made,
             }
         });
-        self.end(converter, current, Reply::Term(answer));
+        self.end(converter, current);
+        Answer { reply: Reply::Term(answer), spent }
     }
 
-    fn end(mut self, converter: &Converter<'_>, current: Option<&Current<'_>>, reply: Reply) {
+    /// All has been done but the answer.
+    fn end(&self, converter: &Converter<'_>, current: Option<&Current<'_>>) {
+        let ticket = self.ticket();
         // All that was printed, by the conversion as well.
         if let Some(current) = current {
             output::flush(current);
         }
-        output::settle(converter, &self.ticket);
-        if converter.worker.is_at(self.ticket.id) {
+        output::settle(converter, ticket);
+        if converter.worker.is_at(ticket.id) {
             converter.worker.finish(converter.py);
         }
-        self.answer(reply);
     }
 
     /// The answer, and the value if that may be released later.
@@ -315,7 +376,7 @@ impl Request {
         if value.is_instance_of(&converter.local.call_marker) {
             return Ok((schedule(env, converter, &value)?, None));
         }
-        let (term, spent) = match self.format {
+        let (term, spent) = match self.ticket().address.format {
             Format::Term | Format::Erlang => convert::spend(env, converter, value)?,
             Format::Json => (convert::to_json(env, converter, &value)?, None),
             Format::Object => {
@@ -326,25 +387,36 @@ impl Request {
         Ok((reply::ok(env, term), spent))
     }
 
-    /// Once; a second answer has nowhere to go.
-    fn answer(&mut self, reply: Reply) {
-        if !std::mem::replace(&mut self.answered, true) {
-            self.ticket.answer(reply);
+    fn give(self, answer: Answer) {
+        self.answer(answer.reply);
+        drop(answer.spent);
+    }
+
+    fn answer(mut self, reply: Reply) {
+        if let Some(ticket) = self.ticket.take() {
+            ticket.answer(reply);
         }
     }
 
-    fn refuse(&mut self, reason: Rejection) {
+    fn refuse(self, reason: Rejection) {
         self.answer(Reply::Term(OwnedTerm::new(|env| failure::rejection(env, reason))));
     }
 }
 
 impl Drop for Request {
-    /// A panic on the way is answered, too.
     fn drop(&mut self) {
-        if !self.answered {
-            self.refuse(Rejection::Closed);
+        if let Some(ticket) = self.ticket.take() {
+            Request::of(ticket).refuse(Rejection::Closed);
         }
     }
+}
+
+/// What has come of making a task of a coroutine.
+enum Begun<'py> {
+    Task(Next),
+    Failed(Failure<'py>, Next),
+    /// It has run to its end.
+    Ended(Outcome<'py, Object<'py>>),
 }
 
 /// So that Python does not complain that nobody has awaited it.

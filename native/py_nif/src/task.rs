@@ -165,7 +165,7 @@ pub fn cancel(entry: &Arc<Entry>, id: u64) {
     tasks.doomed.lock().unwrap_or_else(PoisonError::into_inner).push(id);
     if !tasks.announced.swap(true, Ordering::SeqCst) {
         // If the queue is full, the worker looks before the next request in there.
-        let _ = entry.context.submit(Box::new(Cancel(Arc::clone(entry))));
+        let _ = entry.context.submit(Arc::new(Cancel(Arc::clone(entry))));
     }
     if !tasks.watched.swap(true, Ordering::SeqCst) {
         let entry = Arc::clone(entry);
@@ -202,10 +202,10 @@ impl py_host::Job for Cancel {
     fn id(&self) -> u64 {
         NOBODYS
     }
-    fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
+    fn run(self: Arc<Self>, py: Attached<'_>, worker: &Worker) {
         cancel_doomed(py, worker, &self.0);
     }
-    fn reject(self: Box<Self>, _reason: Rejection) {}
+    fn reject(self: Arc<Self>, _reason: Rejection) {}
 }
 
 /// Disturbs a task that is to be cancelled and does not let go of the worker.

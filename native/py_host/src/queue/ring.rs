@@ -8,7 +8,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
 
-use super::BoxedJob;
+use super::SharedJob;
 use crate::Rejection;
 
 /// Places are numbered from zero on and are used again, lap after lap. Any thread may push and any
@@ -44,7 +44,7 @@ impl Default for Apart {
 struct Place {
     /// Twice the lap in which it is to be filled, and one more when it has been.
     stamp: AtomicU64,
-    job: UnsafeCell<MaybeUninit<BoxedJob>>,
+    job: UnsafeCell<MaybeUninit<SharedJob>>,
 }
 
 // SAFETY: a job is written by the one thread that has taken the place at the tail, and read by the
@@ -67,7 +67,7 @@ impl Ring {
     }
 
     /// Hands the job back when there is no room or no future.
-    pub fn push(&self, job: BoxedJob) -> Result<(), (Rejection, BoxedJob)> {
+    pub fn push(&self, job: SharedJob) -> Result<(), (Rejection, SharedJob)> {
         let places = self.places.get_or_init(|| (0..self.capacity).map(|_| Place::new()).collect());
         let mut tail = self.tail.load(Ordering::Relaxed);
         loop {
@@ -104,7 +104,7 @@ impl Ring {
     }
 
     /// The next job, if it is there by now.
-    pub fn take(&self) -> Option<BoxedJob> {
+    pub fn take(&self) -> Option<SharedJob> {
         let places = self.places.get()?;
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
@@ -157,7 +157,9 @@ impl Place {
 
 impl Drop for Ring {
     fn drop(&mut self) {
-        while self.take().is_some() {}
+        while let Some(job) = self.take() {
+            job.reject(Rejection::Closed);
+        }
     }
 }
 
@@ -174,8 +176,8 @@ mod tests {
         fn id(&self) -> u64 {
             self.0
         }
-        fn run(self: Box<Self>, _py: Attached<'_>, _worker: &Worker) {}
-        fn reject(self: Box<Self>, _reason: Rejection) {}
+        fn run(self: Arc<Self>, _py: Attached<'_>, _worker: &Worker) {}
+        fn reject(self: Arc<Self>, _reason: Rejection) {}
     }
 
     #[test]
@@ -183,7 +185,7 @@ mod tests {
         let counted = Arc::new(());
         for capacity in 1..4 {
             let ring = Ring::new(capacity);
-            let push = |id| ring.push(Box::new(Numbered(id, Arc::clone(&counted))));
+            let push = |id| ring.push(Arc::new(Numbered(id, Arc::clone(&counted))));
             for lap in 0..5 {
                 for place in 0..capacity as u64 {
                     assert!(push(10 * lap + place).is_ok());
@@ -211,7 +213,7 @@ mod tests {
         let counted = Arc::new(());
         let ring = Ring::new(8);
         for id in 0..5 {
-            assert!(ring.push(Box::new(Numbered(id, Arc::clone(&counted)))).is_ok());
+            assert!(ring.push(Arc::new(Numbered(id, Arc::clone(&counted)))).is_ok());
         }
         drop(ring.take());
         assert_eq!(Arc::strong_count(&counted), 5);

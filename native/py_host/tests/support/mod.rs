@@ -8,11 +8,11 @@ pub mod reactor;
 use std::any::Any;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{mpsc, Arc};
+use std::sync::{mpsc, Arc, Mutex};
 use std::time::Duration;
 
 use py_host::mode::TABLE;
-use py_host::queue::BoxedJob;
+use py_host::queue::SharedJob;
 use py_host::{runtime, Attached, Context, Job, Mode, Object, Rejection, Sandbox, Worker};
 use pyo3_ffi as ffi;
 
@@ -82,7 +82,7 @@ impl Job for Run {
         self.id
     }
 
-    fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
+    fn run(self: Arc<Self>, py: Attached<'_>, worker: &Worker) {
         let text = match evaluate(py, worker, self.code) {
             Ok(value) => value.to_text(),
             Err(text) => text,
@@ -90,7 +90,7 @@ impl Job for Run {
         let _ = self.answer.send(Ok(text));
     }
 
-    fn reject(self: Box<Self>, reason: Rejection) {
+    fn reject(self: Arc<Self>, reason: Rejection) {
         let _ = self.answer.send(Err(reason));
     }
 }
@@ -128,7 +128,7 @@ pub static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 pub fn submit(context: &Context, code: &'static str) -> (u64, mpsc::Receiver<Answer>) {
     let (send, receive) = mpsc::channel();
     let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-    let job: BoxedJob = Box::new(Run { id, code, answer: send });
+    let job: SharedJob = Arc::new(Run { id, code, answer: send });
     if let Err((reason, job)) = context.submit(job) {
         job.reject(reason);
     }
@@ -140,18 +140,19 @@ pub fn run(context: &Context, code: &'static str) -> Answer {
 }
 
 /// Any closure as a job.
-pub struct Do<F>(u64, F);
+pub struct Do<F>(u64, Mutex<Option<F>>);
 
-pub fn job<F: FnOnce(Attached<'_>, &Worker) + Send + 'static>(work: F) -> Box<Do<F>> {
-    Box::new(Do(NEXT_ID.fetch_add(1, Ordering::Relaxed), work))
+pub fn job<F: FnOnce(Attached<'_>, &Worker) + Send + 'static>(work: F) -> Arc<Do<F>> {
+    Arc::new(Do(NEXT_ID.fetch_add(1, Ordering::Relaxed), Mutex::new(Some(work))))
 }
 
 impl<F: FnOnce(Attached<'_>, &Worker) + Send> Job for Do<F> {
     fn id(&self) -> u64 {
         self.0
     }
-    fn run(self: Box<Self>, py: Attached<'_>, worker: &Worker) {
-        (self.1)(py, worker);
+    fn run(self: Arc<Self>, py: Attached<'_>, worker: &Worker) {
+        let work = self.1.lock().unwrap().take().expect("it runs once");
+        work(py, worker);
     }
-    fn reject(self: Box<Self>, _reason: Rejection) {}
+    fn reject(self: Arc<Self>, _reason: Rejection) {}
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use py_host::queue::BoxedJob;
+use py_host::queue::SharedJob;
 use py_host::{Nested, Rejection};
 use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, Term};
 
@@ -17,7 +17,7 @@ use crate::object::{self, NamespaceRef};
 use crate::ops::Op;
 use crate::patience;
 use crate::reply::{Cancelled, Ticket, TicketRef};
-use crate::request::{Format, Request, Scope};
+use crate::request::{Format, Scope};
 use crate::terms::{AnyPid, OwnedTerm, Tuple};
 use crate::times::Times;
 use crate::timeslice;
@@ -64,12 +64,11 @@ fn request_submit<'a>(
             None => entry.context.is_hot() && entry.context.waiting() < SHORT_QUEUE,
         };
     let times = is_timed.then(Times::default);
-    let address = Address { op: Op::of(op), caller: env.pid(), kind, times };
     let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
-    let ticket = Ticket::new(entry, address, format == Format::Erlang);
+    let address = Address { op: Op::of(op), scope, format, caller: env.pid(), kind, times };
+    let ticket = Ticket::new(entry, address);
     let task = ticket.address.is_task().then(|| ticket.reference(env));
-    let request = Request::new(Arc::clone(&ticket), scope, format);
-    let mut job: BoxedJob = Box::new(request);
+    let mut job: SharedJob = Arc::clone(&ticket) as SharedJob;
     if inline && nested.is_none() {
         job = match inline::run(env, &ticket, job) {
             Ok(answer) => return Ok(answer),
@@ -77,9 +76,8 @@ fn request_submit<'a>(
         };
     }
     if let Err((reason, job)) = submit(&ticket.entry, nested.as_deref(), job) {
-        // The answer goes back from here, so the request must not give one when it is dropped.
-        ticket.withdraw();
         drop(job);
+        ticket.withdraw();
         return Ok(failure::rejection(env, reason));
     }
     if is_cast {
@@ -98,8 +96,8 @@ fn request_submit<'a>(
 fn submit(
     entry: &Entry,
     nested: Option<&Nested>,
-    job: BoxedJob,
-) -> Result<(), (Rejection, BoxedJob)> {
+    job: SharedJob,
+) -> Result<(), (Rejection, SharedJob)> {
     match nested {
         Some(nested) => nested.submit(job),
         None => entry.context.submit(job),
