@@ -23,7 +23,6 @@ use plain::PlainOp;
 const LONGEST: usize = 6;
 
 /// An operation on its way.
-#[expect(clippy::large_enum_variant, reason = "an allocation is what a plain call saves")]
 pub enum Op {
     Plain(PlainOp),
     Term(OwnedTerm),

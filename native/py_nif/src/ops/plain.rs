@@ -1,5 +1,6 @@
 //! Operations of a few small values, as most are. They cross as they stand here: to copy a term
-//! there has to be an environment, and that is a fifth of what a short call costs.
+//! there has to be an environment, and that is a fifth of what a short call costs. They are packed
+//! tightly, since the worker has to fetch what its caller has written line by line.
 
 use py_host::Object;
 use rustler::types::map::map_new;
@@ -19,26 +20,33 @@ const MOST: usize = 4;
 /// Longer binaries, too; from here on the BEAM does not copy them either.
 const LONGEST: usize = 64;
 
-#[expect(clippy::large_enum_variant, reason = "an allocation is what this saves")]
-pub enum PlainOp {
+pub struct PlainOp {
+    verb: Verb,
+    items: SmallVec<[Item; 5]>,
+    /// Those of all binaries, one behind the other.
+    bytes: SmallVec<[u8; 24]>,
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
     /// The names of a module and of a function in there, and what it is called with.
-    Call([Name; 2], SmallVec<[Argument; MOST]>),
+    Call,
     /// Source code.
-    Eval(Small),
+    Eval,
 }
 
-pub enum Name {
-    Atom(Atom),
-    Text(Small),
-}
-
-pub enum Argument {
+#[derive(Clone, Copy)]
+enum Item {
     Plain(Plain),
-    Binary(Small),
+    /// So many of the bytes.
+    Binary(u8),
 }
 
-/// The bytes of a short binary.
-pub struct Small(SmallVec<[u8; 24]>);
+/// An item, as it can be used.
+enum Value<'o> {
+    Plain(Plain),
+    Binary(&'o [u8]),
+}
 
 impl PlainOp {
     /// `None` for whatever else there is to do.
@@ -47,111 +55,129 @@ impl PlainOp {
         let is = |atom: Atom| op.at(0).as_c_arg() == atom.as_c_arg();
         match op.len() {
             5 if is(atoms::call()) && op.at(4).is_empty_list() && !call::is_main(op.at(1)) => {
-                let names = [Name::of(op.at(1))?, Name::of(op.at(2))?];
                 op.at(3).list_length().ok().filter(|length| *length <= MOST)?;
-                let args = op.at(3).into_list_iterator().ok()?.map(Argument::of);
-                Some(PlainOp::Call(names, args.collect::<Option<_>>()?))
+                let mut call = PlainOp::new(Verb::Call);
+                call.add_name(op.at(1))?;
+                call.add_name(op.at(2))?;
+                for arg in op.at(3).into_list_iterator().ok()? {
+                    call.add(arg)?;
+                }
+                Some(call)
             }
             3 if is(atoms::eval()) && op.at(2).map_size().is_ok_and(|size| size == 0) => {
-                Small::of(op.at(1)).map(PlainOp::Eval)
+                let mut eval = PlainOp::new(Verb::Eval);
+                eval.add_binary(op.at(1))?;
+                Some(eval)
             }
             _ => None,
         }
     }
 
+    fn new(verb: Verb) -> PlainOp {
+        PlainOp { verb, items: SmallVec::new(), bytes: SmallVec::new() }
+    }
+
+    fn add(&mut self, term: Term<'_>) -> Option<()> {
+        match Plain::of_term(term) {
+            Some(plain) => self.items.push(Item::Plain(plain)),
+            None => self.add_binary(term)?,
+        }
+        Some(())
+    }
+
+    fn add_binary(&mut self, term: Term<'_>) -> Option<()> {
+        let binary = Binary::from_term(term).ok().filter(|binary| binary.len() <= LONGEST)?;
+        self.items.push(Item::Binary(binary.len() as u8));
+        self.bytes.extend_from_slice(binary.as_slice());
+        Some(())
+    }
+
+    fn add_name(&mut self, term: Term<'_>) -> Option<()> {
+        if let Ok(atom) = Atom::from_term(term) {
+            self.items.push(Item::Plain(Plain::Atom(atom)));
+            return Some(());
+        }
+        let begin = self.bytes.len();
+        self.add_binary(term)?;
+        // What is no text is refused with the reason, as a term.
+        std::str::from_utf8(&self.bytes[begin..]).ok().map(drop)
+    }
+
+    fn values(&self) -> impl Iterator<Item = Value<'_>> {
+        let mut rest = &self.bytes[..];
+        self.items.iter().map(move |item| match item {
+            Item::Plain(plain) => Value::Plain(*plain),
+            Item::Binary(length) => {
+                let binary;
+                (binary, rest) = rest.split_at((*length).into());
+                Value::Binary(binary)
+            }
+        })
+    }
+
     pub fn run<'py>(&self, converter: &Converter<'py>, scope: &Scope) -> Outcome<'py, Object<'py>> {
-        match self {
-            PlainOp::Call([module, function], args) => {
-                let count = args.len();
-                let args = args.iter().map(|arg| arg.to_python(converter));
+        let mut values = self.values();
+        let mut next = || values.next().expect("put there in `of`");
+        match self.verb {
+            Verb::Call => {
+                let names = [next(), next()];
+                let count = self.items.len() - names.len();
+                let args = values.map(|value| value.to_python(converter));
                 let args = convert::tuple_of(converter, count, args)?;
-                let names = [module.to_python(converter)?, function.to_python(converter)?];
+                let [module, function] = &names;
+                let names = [module.to_name(converter)?, function.to_name(converter)?];
                 call::of_module(converter, &names, &args, None)
             }
-            PlainOp::Eval(source) => code::eval(converter, scope, &source.0, None),
+            Verb::Eval => code::eval(converter, scope, &self.bytes, None),
         }
     }
 }
 
 impl Encoder for PlainOp {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        match self {
-            PlainOp::Call([module, function], args) => {
-                let args: Vec<_> = args.iter().map(|arg| arg.encode(env)).collect();
+        let values: SmallVec<[Term<'a>; MOST + 2]> =
+            self.values().map(|value| value.encode(env)).collect();
+        match self.verb {
+            Verb::Call => {
                 let kwargs: [Term<'a>; 0] = [];
-                (atoms::call(), module, function, args, &kwargs[..]).encode(env)
+                (atoms::call(), values[0], values[1], &values[2..], &kwargs[..]).encode(env)
             }
-            PlainOp::Eval(source) => (atoms::eval(), source, map_new(env)).encode(env),
+            Verb::Eval => (atoms::eval(), values[0], map_new(env)).encode(env),
         }
     }
 }
 
-impl Name {
-    fn of(term: Term<'_>) -> Option<Name> {
-        if let Ok(atom) = Atom::from_term(term) {
-            return Some(Name::Atom(atom));
+impl Value<'_> {
+    fn to_python<'py>(&self, converter: &Converter<'py>) -> In<'py> {
+        match self {
+            Value::Plain(plain) => plain.to_python(converter),
+            Value::Binary(data) => convert::data(converter, data),
         }
-        // What is no text is refused with the reason, as a term.
-        let text = Small::of(term).filter(|name| std::str::from_utf8(&name.0).is_ok())?;
-        Some(Name::Text(text))
     }
 
-    fn to_python<'py>(&self, converter: &Converter<'py>) -> Outcome<'py, Object<'py>> {
+    fn to_name<'py>(&self, converter: &Converter<'py>) -> Outcome<'py, Object<'py>> {
         match self {
-            Name::Atom(atom) => call::name(converter, converter.local.atom_term(*atom)),
-            Name::Text(text) => {
-                let text = std::str::from_utf8(&text.0).expect("seen in `of`");
+            Value::Plain(Plain::Atom(atom)) => {
+                call::name(converter, converter.local.atom_term(*atom))
+            }
+            Value::Plain(_number) => unreachable!("`add_name` takes none"),
+            Value::Binary(text) => {
+                let text = std::str::from_utf8(text).expect("seen in `of`");
                 Ok(Object::interned(converter.py, text)?)
             }
         }
     }
 }
 
-impl Encoder for Name {
+impl Encoder for Value<'_> {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         match self {
-            Name::Atom(atom) => atom.encode(env),
-            Name::Text(text) => text.encode(env),
+            Value::Plain(plain) => plain.encode(env),
+            Value::Binary(data) => {
+                let mut binary = NewBinary::new(env, data.len());
+                binary.copy_from_slice(data);
+                binary.into()
+            }
         }
-    }
-}
-
-impl Argument {
-    fn of(term: Term<'_>) -> Option<Argument> {
-        if let Some(plain) = Plain::of_term(term) {
-            return Some(Argument::Plain(plain));
-        }
-        Small::of(term).map(Argument::Binary)
-    }
-
-    fn to_python<'py>(&self, converter: &Converter<'py>) -> In<'py> {
-        match self {
-            Argument::Plain(plain) => plain.to_python(converter),
-            Argument::Binary(data) => convert::data(converter, &data.0),
-        }
-    }
-}
-
-impl Encoder for Argument {
-    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        match self {
-            Argument::Plain(plain) => plain.encode(env),
-            Argument::Binary(data) => data.encode(env),
-        }
-    }
-}
-
-impl Small {
-    fn of(term: Term<'_>) -> Option<Small> {
-        let binary = Binary::from_term(term).ok().filter(|binary| binary.len() <= LONGEST)?;
-        Some(Small(binary.as_slice().into()))
-    }
-}
-
-impl Encoder for Small {
-    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        let mut binary = NewBinary::new(env, self.0.len());
-        binary.as_mut_slice().copy_from_slice(&self.0);
-        binary.into()
     }
 }
