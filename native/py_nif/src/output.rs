@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-use py_host::Object;
+use py_host::{Attached, Object};
 use rustler::{Atom, Encoder, Env, NewBinary, Term};
 
 use crate::callback::{self, Target};
@@ -29,6 +29,7 @@ pub struct Lines {
 }
 
 /// Output of a request that goes by way of `Py.Attendant`.
+#[repr(C)]
 #[derive(Default)]
 pub struct Attended {
     stage: AtomicU8,
@@ -127,6 +128,17 @@ impl Attended {
         }
     }
 
+    /// The request is over. Is there some to come? Whoever writes is attached: where there is a
+    /// GIL, nobody else does so at this moment.
+    fn close(&self, _py: Attached<'_>) -> bool {
+        if cfg!(Py_GIL_DISABLED) {
+            return self.stage.swap(OVER, Ordering::SeqCst) == SOME;
+        }
+        let is_any = self.stage.load(Ordering::Relaxed) == SOME;
+        self.stage.store(OVER, Ordering::Relaxed);
+        is_any
+    }
+
     fn guests(&self) -> MutexGuard<'_, Vec<(ThreadId, Lines)>> {
         self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -215,7 +227,7 @@ pub fn flush_own(current: Option<&Current<'_>>, ticket: Option<&Arc<Ticket>>) {
 /// The request is done: sends what threads have begun for it, and waits until all that goes by
 /// way of the attendant has arrived.
 pub fn settle(converter: &Converter<'_>, ticket: &Arc<Ticket>) {
-    if ticket.attended.stage.swap(OVER, Ordering::SeqCst) == SOME {
+    if ticket.attended.close(converter.py) {
         flush_guests(ticket, |_any| true);
         // At worst some output is late.
         let _ = callback::ask(converter, None, Target::Flush, None);

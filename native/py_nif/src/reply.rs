@@ -41,21 +41,25 @@ const PHASE: u8 = 3;
 const BY_MESSAGE: u8 = 4;
 const EARLY: u8 = 8;
 
+/// In this order: what the worker writes at the end is beside the count of references, since who
+/// fetches the answer has to count as well, and far from the state, which a caller that waits
+/// fetches again and again.
+#[repr(C)]
 pub struct Ticket {
     pub id: u64,
     pub entry: Arc<Entry>,
+    slot: UnsafeCell<Option<Reply>>,
+    pub attended: Attended,
     pub address: Address,
     /// Was it asked with Erlang's habits?
     pub erlang: bool,
-    pub attended: Attended,
-    /// Has its coroutine become a task of an event loop?
-    is_task: AtomicBool,
+    /// Held while something is said before the answer.
+    hearing: Mutex<Hearing>,
     /// What the owner of a task holds, kept until that is answered.
     reference: Mutex<Option<ResourceArc<TicketRef>>>,
     state: AtomicU8,
-    /// Held while something is said before the answer.
-    hearing: Mutex<Hearing>,
-    slot: UnsafeCell<Option<Reply>>,
+    /// Has its coroutine become a task of an event loop?
+    is_task: AtomicBool,
 }
 
 /// How the caller hears of what does not come by the slot.
