@@ -128,8 +128,16 @@ impl Ring {
 
     /// How many jobs wait to be taken.
     pub fn len(&self) -> usize {
-        let head = self.head.load(Ordering::Relaxed);
-        (self.tail.load(Ordering::Relaxed) & !CLOSED).saturating_sub(head) as usize
+        let tail = self.tail.load(Ordering::Relaxed) & !CLOSED;
+        // Mostly none. Then the last place that was filled says so, which is beside the next one
+        // to be filled, and the taker's own line is left alone.
+        if let (Some(places), Some(last)) = (self.places.get(), tail.checked_sub(1)) {
+            let (place, lap) = self.locate(places, last);
+            if place.stamp.load(Ordering::Relaxed) > 2 * lap + 1 {
+                return 0;
+            }
+        }
+        tail.saturating_sub(self.head.load(Ordering::Relaxed)) as usize
     }
 
     /// Is any place taken, be its job there or about to be? In one order with those who push and
