@@ -67,9 +67,11 @@ defmodule Py.Request.Route do
           Waiting.outcome()
   def route(op, pool, format, how)
 
-  def route({:call, main, _function, _args, _kwargs} = op, pool, format, how)
-      when main in [:__main__, "__main__"],
-      do: scoped(op, pool, format, how)
+  def route({:call, :__main__, _function, _args, _kwargs} = op, pool, format, how),
+    do: scoped(op, pool, format, how)
+
+  def route({:call, "__main__", _function, _args, _kwargs} = op, pool, format, how),
+    do: scoped(op, pool, format, how)
 
   def route({:call, _module, _function, args, kwargs} = op, pool, format, how) do
     case Choice.bound(pool) || owner(args) || owner(kwargs) do

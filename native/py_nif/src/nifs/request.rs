@@ -44,7 +44,8 @@ fn request_submit<'a>(
     format: Term<'a>,
     kind: Term<'a>,
 ) -> NifResult<Term<'a>> {
-    let (entry, nested) = match Target::find(target)? {
+    let inline = kind.as_c_arg() == atoms::inline().as_c_arg();
+    let (entry, nested) = match Target::find(target, inline)? {
         Target::Here(entry) => (entry, None),
         Target::Within(entry, nested) => (entry, Some(nested)),
         Target::Unopened(index) => return Ok((atoms::unopened(), index).encode(env)),
@@ -53,9 +54,8 @@ fn request_submit<'a>(
             return Ok((atoms::error(), (atoms::context(), atoms::not_found())).encode(env))
         }
     };
-    let inline = kind.as_c_arg() == atoms::inline().as_c_arg();
     let (kind, is_timed) = parse_kind(kind, format)?;
-    let is_cast = matches!(kind, Kind::Cast { .. });
+    let (is_cast, is_task) = (matches!(kind, Kind::Cast { .. }), matches!(kind, Kind::Task { .. }));
     // Only a caller that waits can be in the middle of a callback.
     let nested = nested.filter(|_| matches!(kind, Kind::Call));
     let waits = matches!(kind, Kind::Call)
@@ -67,7 +67,7 @@ fn request_submit<'a>(
     let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
     let address = Address { op: Op::of(op), scope, format, caller: env.pid(), kind, times };
     let ticket = Ticket::new(entry, address);
-    let task = ticket.address.is_task().then(|| ticket.reference(env));
+    let task = is_task.then(|| ticket.reference(env));
     let mut job: SharedJob = Arc::clone(&ticket) as SharedJob;
     if inline && nested.is_none() {
         job = match inline::run(env, &ticket, job) {
@@ -181,7 +181,7 @@ enum Target {
 
 impl Target {
     /// From a context's pid, a pool and the preferred place in it, an object, or a callback.
-    fn find(target: Term<'_>) -> NifResult<Target> {
+    fn find(target: Term<'_>, inline: bool) -> NifResult<Target> {
         if target.is_pid() {
             return Ok(match contexts::find(target) {
                 Some(entry) => Target::Here(entry),
@@ -192,7 +192,7 @@ impl Target {
         if let Some(pool) = Tuple::of(target).filter(|pool| pool.len() == 2) {
             let slots = Tuple::of(pool.at(0)).filter(|slots| slots.len() > 0);
             let slots = slots.ok_or(rustler::Error::BadArg)?;
-            return Ok(choose(slots, pool.at(1).decode::<usize>()? % slots.len()));
+            return Ok(choose(slots, pool.at(1).decode::<usize>()? % slots.len(), inline));
         }
         if let Some(reference) = object::from_term(target) {
             return Ok(Target::Here(Arc::clone(&reference.entry)));
@@ -208,14 +208,14 @@ impl Target {
 
 /// The preferred context unless it is busy and another one is idle. If none is idle at this very
 /// instant, at least none that is stuck in a long job while another one has just begun.
-fn choose(slots: Tuple<'_>, preferred: usize) -> Target {
+fn choose(slots: Tuple<'_>, preferred: usize, inline: bool) -> Target {
     let Some(first) = contexts::find(slots.at(preferred)) else {
         return Target::Unopened(preferred);
     };
     let neighbours =
         || (1..slots.len().min(MOST_NEIGHBOURS)).map(|step| (preferred + step) % slots.len());
     if first.context.is_idle() {
-        if first.context.is_hot() {
+        if inline || first.context.is_hot() {
             return Target::Here(first);
         }
         // To wake it takes longer than most calls do, and another one may be looking out.
