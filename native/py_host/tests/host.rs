@@ -94,8 +94,10 @@ fn an_interrupt_is_repeated_for_code_that_swallows_it() {
         let (id, answer) = submit(&context, code.leak());
         ready.read_exact(&mut [0]).unwrap();
         context.interrupt(id);
+        // A single one would end nothing. One that lands where nothing is swallowed, which a thread
+        // without a core may take 10 ms to leave, ends it a round or two earlier.
         answer.recv_timeout(SOON).unwrap().unwrap();
-        assert_eq!(run(&context, "n"), Ok("3".into()));
+        assert_eq!(run(&context, "1 <= n <= 3"), Ok("True".into()));
         close(&context);
     });
 }
