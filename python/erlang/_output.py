@@ -66,7 +66,10 @@ class _NoInput(io.RawIOBase):
 
 
 class _Text(io.TextIOWrapper):
-    """Text of such a device, which goes there without being encoded first."""
+    """Text of such a device, which goes there without being encoded first.
+
+    ``print`` finds the native function as an attribute, with no Python in between.
+    """
 
     def __init__(self, output: _Output, write: Callable[[str], int]) -> None:
         super().__init__(

@@ -47,6 +47,7 @@ defmodule Py.Router.Choice do
   What the native side chooses from: all slots of a pool, and the one to prefer, counted from the
   first one again where there are fewer.
   """
+  @spec target(pool) :: {tuple, non_neg_integer} | nil
   @spec target(pool, non_neg_integer) :: {tuple, non_neg_integer} | nil
   def target(pool, index \\ scheduler()) do
     case Pool.slots(pool) do
@@ -85,9 +86,9 @@ defmodule Py.Router.Choice do
   """
   @spec idle_context(pool, timeout) :: {:ok, pid} | {:error, Exception.t()}
   def idle_context(pool, timeout) do
-    case target(pool) do
+    case Pool.slots(pool) do
       nil -> Pool.not_found(pool)
-      {slots, _scheduler} -> idle_context(pool, slots, place(slots), timeout)
+      slots -> idle_context(pool, slots, place(slots), timeout)
     end
   end
 

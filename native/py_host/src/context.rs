@@ -321,7 +321,7 @@ fn coarse_milliseconds() -> u64 {
 }
 
 /// A job that does nothing: what is wanted is the attaching around it.
-pub(crate) struct Wake;
+struct Wake;
 
 impl Job for Wake {
     fn id(&self) -> u64 {

@@ -241,7 +241,7 @@ fn serve(interpreter: &Interpreter, worker: &Worker) {
     }
 }
 
-/// Sleeps until there is a job. In the first quiet moment after others, memory that they have left
+/// Sleeps until there is something. In the first quiet moment after others, memory that they have left
 /// goes back.
 fn sleep(queue: &Queue, pace: &mut Pace) -> Event {
     if allocator::is_installed() {

@@ -8,9 +8,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Attached, Rejection, Worker};
-
 use ring::Ring;
+
+use crate::{Attached, Rejection, Worker};
 
 /// One piece of work for a context. Exactly one of `run` and `reject` is called, with the reference
 /// that was submitted: it comes from whoever asks, who may go on holding another one.
@@ -36,6 +36,7 @@ const SPIN: Duration = Duration::from_micros(20);
 /// each other, three times as slow as need be, as long as the traffic lasts.
 const DENSE: Duration = Duration::from_micros(80);
 
+/// In this order, so that what everybody reads is not beside the ring's tail.
 #[repr(C)]
 pub struct Queue {
     ring: Ring,

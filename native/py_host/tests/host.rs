@@ -85,19 +85,22 @@ fn closing_interrupts_what_runs_and_rejects_what_waits() {
 fn an_interrupt_is_repeated_for_code_that_swallows_it() {
     in_every_mode(|mode| {
         let context = open(mode, 10);
-        // The first interrupt must not come before the `try` is entered, so the code says when.
-        let (mut ready, signal) = std::io::pipe().unwrap();
-        let code = format!(
-            "import os\nn = 0\nwhile n < 3:\n  try:\n    os.write({}, b'.')\n    while True: pass\n  except BaseException: n += 1\n",
-            signal.as_raw_fd()
-        );
-        let (id, answer) = submit(&context, code.leak());
-        ready.read_exact(&mut [0]).unwrap();
-        context.interrupt(id);
-        // A single one would end nothing. One that lands where nothing is swallowed, which a thread
-        // without a core may take 10 ms to leave, ends it a round or two earlier.
-        answer.recv_timeout(SOON).unwrap().unwrap();
-        assert_eq!(run(&context, "1 <= n <= 3"), Ok("True".into()));
+        // An interrupt may also land in the handler, which a thread without a core takes 10 ms to
+        // leave. That ends the code with an exception, and it has to be tried again.
+        let undisturbed = (0..10).any(|_| {
+            // The first one must not come before the `try` is entered, so the code says when.
+            let (mut ready, signal) = std::io::pipe().unwrap();
+            let code = format!(
+                "import os\nn = 0\nwhile n < 3:\n  try:\n    os.write({}, b'.')\n    while True: pass\n  except BaseException: n += 1\n",
+                signal.as_raw_fd()
+            );
+            let (id, answer) = submit(&context, code.leak());
+            ready.read_exact(&mut [0]).unwrap();
+            context.interrupt(id);
+            answer.recv_timeout(SOON).unwrap().unwrap() == "None"
+        });
+        assert!(undisturbed);
+        assert_eq!(run(&context, "n"), Ok("3".into()));
         close(&context);
     });
 }

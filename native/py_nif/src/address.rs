@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use py_host::namespace::Missing;
+use py_host::Object;
 use rustler::types::map::map_new;
-use rustler::{Atom, Encoder, Env, LocalPid, Term};
+use rustler::{Atom, Encoder, Env, LocalPid, ResourceArc, Term};
 
 use crate::atoms;
+use crate::convert::Converter;
+use crate::failure::{Failure, Outcome};
+use crate::object::NamespaceRef;
 use crate::ops::Op;
-use crate::request::{Format, Scope};
 use crate::terms::{AnyPid, OwnedTerm};
 use crate::times::Times;
 
@@ -19,6 +23,42 @@ pub struct Address {
     pub kind: Kind,
     /// Kept for those who ask how long all took.
     pub times: Option<Times>,
+}
+
+/// In which namespace code runs and `__main__` is looked up.
+pub enum Scope {
+    /// The one that everybody who names the context shares.
+    Context,
+    /// A new one that goes when the request is done.
+    Fresh,
+    Private(ResourceArc<NamespaceRef>),
+}
+
+impl Scope {
+    pub fn namespace<'py>(&self, converter: &Converter<'py>) -> Outcome<'py, Object<'py>> {
+        let Converter { py, worker, .. } = *converter;
+        match self {
+            Scope::Context => Ok(worker.namespace(py)),
+            Scope::Fresh => Ok(worker.fresh_namespace(py)?),
+            Scope::Private(reference) => {
+                reference.0.dict(py, worker).map_err(|missing| match missing {
+                    Missing::Elsewhere => Failure::Context(atoms::closed()),
+                    Missing::Raised(raised) => raised.into(),
+                })
+            }
+        }
+    }
+}
+
+/// What the caller wants to get.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Term,
+    /// The same with Erlang's habits.
+    Erlang,
+    Object,
+    /// A binary of JSON.
+    Json,
 }
 
 pub enum Kind {

@@ -43,7 +43,7 @@ impl<'r> Current<'r> {
             request: Some(ticket),
             task: if is_within { promise::present(py, worker.local()) } else { None },
             outer: CURRENT.get(),
-            erlang: ticket.erlang,
+            erlang: ticket.erlang(),
         }
     }
 
@@ -96,7 +96,7 @@ pub fn speak<R>(
         let mut converter = current.converter(py);
         if current.request.is_none() {
             let task = promise::speaker(&converter, current.task);
-            converter.erlang = task.is_some_and(|ticket| ticket.erlang);
+            converter.erlang = task.is_some_and(|ticket| ticket.erlang());
         }
         return Some(work(&converter, Some(current)));
     }

@@ -69,11 +69,11 @@ impl Record {
 
 /// Whether there was anything to be heard within that time.
 pub fn look(ticket: &Ticket, time: Duration) -> bool {
-    look_from(ticket, time, rest)
+    look_from(ticket, time, spin)
 }
 
 /// Some 100 ns: each look takes the state from the worker's core, which wants to write there.
-fn rest() {
+fn spin() {
     for _ in 0..5 {
         hint::spin_loop();
     }

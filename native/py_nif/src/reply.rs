@@ -25,11 +25,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustler::{Encoder, Env, LocalPid, Monitor, Resource, ResourceArc, Term};
 
-use crate::address::{Address, CastInfo, Kind};
+use crate::address::{Address, CastInfo, Format, Kind};
 use crate::contexts::Entry;
 use crate::convert::Plain;
 use crate::output::Attended;
-use crate::request::Format;
 use crate::terms::{self, AnyPid, OwnedTerm, Tuple};
 use crate::{atoms, attendant, task};
 
@@ -51,8 +50,6 @@ pub struct Ticket {
     slot: UnsafeCell<Option<Reply>>,
     pub attended: Attended,
     pub address: Address,
-    /// Was it asked with Erlang's habits?
-    pub erlang: bool,
     /// Held while something is said before the answer.
     hearing: Mutex<Hearing>,
     /// What the owner of a task holds, kept until that is answered.
@@ -114,13 +111,11 @@ pub enum Cancelled {
 
 impl Ticket {
     pub fn new(entry: Arc<Entry>, address: Address) -> Arc<Ticket> {
-        let erlang = address.format == Format::Erlang;
         let has_slot = matches!(address.kind, Kind::Call | Kind::Spawn { .. });
         Arc::new(Ticket {
             id: next_id(),
             entry,
             address,
-            erlang,
             attended: Attended::default(),
             is_task: AtomicBool::new(false),
             reference: Mutex::default(),
@@ -128,6 +123,11 @@ impl Ticket {
             hearing: Mutex::default(),
             slot: UnsafeCell::new(None),
         })
+    }
+
+    /// Was it asked with Erlang's habits?
+    pub fn erlang(&self) -> bool {
+        self.address.format == Format::Erlang
     }
 
     /// The worker's first step, and again when it goes on with a request that it has put back;

@@ -1,16 +1,15 @@
-//! One operation on its way to a context, with its reply address.
+//! A request on its context's thread: what it comes to, and that it is answered.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use py_host::namespace::Missing;
 use py_host::{Attached, Handle, Innermost, Kept, Object, Raised, Rejection, Worker};
-use rustler::{Atom, Encoder, Env, ResourceArc, Term};
+use rustler::{Atom, Encoder, Env, Term};
 
-use crate::address::Address;
+use crate::address::{Address, Format};
 use crate::convert::{self, Converter, Plain};
 use crate::current::Current;
 use crate::failure::{self, Failure, Outcome};
-use crate::object::{self, NamespaceRef};
+use crate::object;
 use crate::reply::{self, Reply, Ticket};
 use crate::task::{self, Next, Place};
 use crate::terms::{OwnedTerm, Tuple};
@@ -39,42 +38,6 @@ struct Resumed {
     id: u64,
     request: Mutex<Option<Request>>,
     marker: Handle,
-}
-
-/// In which namespace code runs and `__main__` is looked up.
-pub enum Scope {
-    /// The one that everybody who names the context shares.
-    Context,
-    /// A new one that goes when the request is done.
-    Fresh,
-    Private(ResourceArc<NamespaceRef>),
-}
-
-impl Scope {
-    pub fn namespace<'py>(&self, converter: &Converter<'py>) -> Outcome<'py, Object<'py>> {
-        let Converter { py, worker, .. } = *converter;
-        match self {
-            Scope::Context => Ok(worker.namespace(py)),
-            Scope::Fresh => Ok(worker.fresh_namespace(py)?),
-            Scope::Private(reference) => {
-                reference.0.dict(py, worker).map_err(|missing| match missing {
-                    Missing::Elsewhere => Failure::Context(atoms::closed()),
-                    Missing::Raised(raised) => raised.into(),
-                })
-            }
-        }
-    }
-}
-
-/// What the caller wants to get.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    Term,
-    /// The same with Erlang's habits.
-    Erlang,
-    Object,
-    /// A binary of JSON.
-    Json,
 }
 
 impl py_host::Job for Ticket {
@@ -266,7 +229,7 @@ impl Request {
         if ticket.is_cancelled() {
             return;
         }
-        let converter = &Converter { erlang: ticket.erlang, ..*converter };
+        let converter = &Converter { erlang: ticket.erlang(), ..*converter };
         self.place = None;
         match result {
             Ok(value) if value.is_instance_of(&converter.local.py_marker) => {

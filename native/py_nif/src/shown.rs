@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::reply::Ticket;
 
+/// Apart from what callers read, as it is written to with every request.
 #[repr(align(128))]
 #[derive(Default)]
 pub struct Shown {

@@ -1,6 +1,6 @@
 //! A bounded queue of jobs that a worker can watch: a job and the word that tells of it are in one
-//! cache line, so that to bring one over takes one line from core to core. (Behind a lock it takes
-//! five or six of them, each of which costs as much as a short call's Python.)
+//! cache line, so that to bring one over takes one line from core to core, where a queue behind a lock
+//! takes several.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;

@@ -7,7 +7,7 @@ use py_host::queue::SharedJob;
 use py_host::{Nested, Rejection};
 use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, Term};
 
-use crate::address::{Address, CastInfo, Kind};
+use crate::address::{Address, CastInfo, Format, Kind, Scope};
 use crate::atoms;
 use crate::callback::CallbackRef;
 use crate::contexts::{self, Entry};
@@ -17,7 +17,6 @@ use crate::object::{self, NamespaceRef};
 use crate::ops::Op;
 use crate::patience;
 use crate::reply::{Cancelled, Ticket, TicketRef};
-use crate::request::{Format, Scope};
 use crate::terms::{AnyPid, OwnedTerm, Tuple};
 use crate::times::Times;
 use crate::timeslice;

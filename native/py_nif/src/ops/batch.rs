@@ -5,10 +5,10 @@ use rustler::types::list::ListIterator;
 use rustler::{Encoder, Env, Term};
 
 use super::call;
+use crate::address::Scope;
 use crate::atoms;
 use crate::convert::Converter;
 use crate::failure::Outcome;
-use crate::request::Scope;
 use crate::task;
 use crate::terms::Tuple;
 

@@ -4,11 +4,11 @@ use py_host::{Object, Raised};
 use pyo3_ffi as ffi;
 use rustler::{Binary, Term};
 
+use crate::address::Scope;
 use crate::atoms;
 use crate::convert::{self, atom_text, Converter};
 use crate::current;
 use crate::failure::{Direction, Outcome, Unconvertible};
-use crate::request::Scope;
 
 pub fn call<'py>(
     converter: &Converter<'py>,

@@ -4,10 +4,10 @@ use py_host::Object;
 use pyo3_ffi as ffi;
 use rustler::{Binary, Term};
 
+use crate::address::Scope;
 use crate::convert::{self, Converter};
 use crate::current;
 use crate::failure::{Direction, Outcome, Unconvertible};
-use crate::request::Scope;
 
 pub fn eval_term<'py>(
     converter: &Converter<'py>,

@@ -11,10 +11,10 @@ use py_host::Object;
 use rustler::types::list::ListIterator;
 use rustler::{Atom, Encoder, Env, Term};
 
+use crate::address::Scope;
 use crate::atoms;
 use crate::convert::Converter;
 use crate::failure::{Direction, Outcome, Unconvertible};
-use crate::request::Scope;
 use crate::terms::{OwnedTerm, Tuple};
 
 use plain::PlainOp;

@@ -8,10 +8,10 @@ use rustler::{Atom, Binary, Encoder, Env, NewBinary, Term};
 use smallvec::SmallVec;
 
 use super::{call, code};
+use crate::address::Scope;
 use crate::atoms;
 use crate::convert::{self, Converter, In, Plain};
 use crate::failure::Outcome;
-use crate::request::Scope;
 use crate::terms::Tuple;
 
 /// More arguments go as a term.
