@@ -19,7 +19,7 @@ defmodule Py.Request do
   }
 
   alias Py.EventLoop.Tasks
-  alias Py.Request.{Batch, Inline, Route, Spawned}
+  alias Py.Request.{Batch, Inline, Route, Settings, Spawned}
   alias Py.Stream.Push
 
   @type result :: {:ok, term} | {:error, Exception.t()}
@@ -52,14 +52,17 @@ defmodule Py.Request do
 
   defp call_plain(module, function, args, inline?, format) do
     op = {:call, module, function, args, []}
-    route(op, format, Inline.how(op, inline?, @timeout))
+    settings = Settings.get()
+    route(settings, op, format, Inline.how(settings.inline, op, inline?, @timeout))
   end
 
   @doc "Evaluates code to the value of its last expression."
   @spec eval(binary, map | keyword, keyword, Native.format()) :: result
   def eval(code, vars, opts, format \\ :term)
   def eval(code, _vars, _opts, _format) when not is_binary(code), do: Mistake.code!(code)
-  def eval(code, vars, [], format), do: route({:eval, code, vars}, format, @timeout)
+
+  def eval(code, vars, [], format),
+    do: route(Settings.get(), {:eval, code, vars}, format, @timeout)
 
   def eval(code, vars, opts, format),
     do: run({:eval, code, vars}, Options.parse!(:eval, opts), format)
@@ -234,11 +237,11 @@ defmodule Py.Request do
   end
 
   # The same where no option is given. Most calls come this way, and save themselves the function.
-  defp route(op, format, how) do
-    if Telemetry.calls?(),
-      do: Telemetry.call(op, how, &Route.route(op, nil, format, &1)),
-      else: Route.route(op, nil, format, how)
-  end
+  defp route(%{telemetry: false} = settings, op, format, how),
+    do: Route.route(settings, op, nil, format, how)
+
+  defp route(settings, op, format, how),
+    do: Telemetry.call(op, how, &Route.route(settings, op, nil, format, &1))
 
   @doc "Makes of a result what the option `as:` says."
   @spec decode(result, map) :: result
@@ -265,6 +268,8 @@ defmodule Py.Request do
   def exception({:context, reason}), do: %ContextError{reason: reason}
   def exception({:conversion, facts}), do: struct!(ConversionError, facts)
 
-  defp how(op, %{inline: inline, timeout: timeout}), do: Inline.how(op, inline, timeout)
+  defp how(op, %{inline: inline, timeout: timeout}),
+    do: Inline.how(Settings.get().inline, op, inline, timeout)
+
   defp how(_op, %{timeout: timeout}), do: timeout
 end

@@ -340,7 +340,8 @@ defmodule Py.Router do
 
   """
   @spec lookup_pool(atom | binary, atom | binary) :: pool
-  def lookup_pool(module, function), do: Registrations.pool(module, function) || :default
+  def lookup_pool(module, function),
+    do: Registrations.pool(Registrations.table(), {:call, module, function, [], []}) || :default
 
   @doc """
   All registrations: `{"module", pool}` and `{{"module", "function"}, pool}`.

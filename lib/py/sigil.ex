@@ -51,7 +51,7 @@ defmodule Py.Sigil do
   '''
 
   alias Py.{Request, Telemetry}
-  alias Py.Request.Route
+  alias Py.Request.{Route, Settings}
   alias Py.Sigil.Names
 
   @doc ~S'''
@@ -95,7 +95,7 @@ defmodule Py.Sigil do
 
     {value, changed} =
       op
-      |> Telemetry.call(:infinity, &Route.route(op, nil, :term, &1))
+      |> Telemetry.call(:infinity, &Route.route(Settings.get(), op, nil, :term, &1))
       |> Request.bang!()
 
     {value, Enum.map(assigned, fn {name, otherwise} -> Map.get(changed, name, otherwise) end)}

@@ -74,13 +74,10 @@ defmodule Py.Telemetry do
   """
 
   alias Py.{Native, Options}
-  alias Py.Request.{Inline, Waiting}
+  alias Py.Request.{Inline, Settings, Waiting}
   alias Py.Router.Pool
 
   @compile {:no_warn_undefined, :telemetry}
-
-  # Read by every call.
-  @calls __MODULE__
 
   # What the native side says about the request that this process waits for.
   @times :"$py_times"
@@ -95,7 +92,7 @@ defmodule Py.Telemetry do
 
   """
   @spec enable() :: :ok
-  def enable, do: :persistent_term.put(@calls, true)
+  def enable, do: Settings.update(:telemetry, fn _before -> true end)
 
   @doc """
   Emits no more events for calls.
@@ -105,7 +102,7 @@ defmodule Py.Telemetry do
 
   """
   @spec disable() :: :ok
-  def disable, do: :persistent_term.put(@calls, false)
+  def disable, do: Settings.update(:telemetry, fn _before -> false end)
 
   @doc """
   Emits the state of all pools and of the runtime.
@@ -141,7 +138,7 @@ defmodule Py.Telemetry do
 
   @doc false
   @spec calls?() :: boolean
-  def calls?, do: :persistent_term.get(@calls, false)
+  def calls?, do: Settings.get().telemetry
 
   @doc false
   # Emits an event that is so rare that the cost of a look for handlers does not count.

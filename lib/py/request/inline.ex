@@ -9,11 +9,13 @@ defmodule Py.Request.Inline do
   # is weighed: each such call costs what it took, each short one since the last of them earns a
   # microsecond, and what is 10 ms in debt goes to a worker for the next minute.
 
+  alias Py.Request.Settings
+
   require Logger
 
-  # Read by every call, written when a function is registered or was slow:
-  # `%{key => {registered?, debt, until}}`, in microseconds and in monotonic milliseconds.
-  @table __MODULE__
+  # Read when a call was slow, unlike the table among the settings, which is read by every call:
+  # `%{key => microseconds}`.
+  @debts __MODULE__
 
   @patience 10_000
   @penalty 60_000
@@ -21,22 +23,26 @@ defmodule Py.Request.Inline do
 
   @type how :: timeout | {:inline, timeout}
 
+  @typedoc """
+  Which functions are registered, and until when they, or others, go to a worker, in monotonic
+  milliseconds.
+  """
+  @type table :: %{key => {registered? :: boolean, until :: integer}}
+  @typep key :: tuple | atom
+
   @doc "How an operation is to be waited for whose option `inline:` has that value."
-  @spec how(Py.Native.op(), boolean, timeout) :: how
-  def how(op, wanted?, timeout) do
-    case :persistent_term.get(@table, nil) do
-      nil -> if wanted?, do: {:inline, timeout}, else: timeout
-      table -> if allowed?(table, key(op), wanted?), do: {:inline, timeout}, else: timeout
-    end
-  end
+  @spec how(table, Py.Native.op(), boolean, timeout) :: how
+  def how(table, op, wanted?, timeout),
+    do: if(inline?(table, op, wanted?), do: {:inline, timeout}, else: timeout)
 
-  defp allowed?(table, key, wanted?) do
+  defp inline?(table, _op, wanted?) when table == %{}, do: wanted?
+
+  defp inline?(table, op, wanted?) do
+    key = key(op)
+
     case table do
-      %{^key => {registered?, debt, until}} ->
-        (wanted? or registered?) and (debt < @patience or now() >= until)
-
-      _table ->
-        wanted?
+      %{^key => {registered?, until}} -> (wanted? or registered?) and now() >= until
+      _table -> wanted?
     end
   end
 
@@ -48,36 +54,46 @@ defmodule Py.Request.Inline do
   @doc "Has calls of that function run inline without being told."
   @spec register({atom | binary, atom | binary}) :: :ok
   def register(function) do
-    update(fn table -> Enum.reduce(spellings(function), table, &Map.put(&2, &1, {true, 0, 0})) end)
+    forgive(function)
+    registered = Map.from_keys(spellings(function), {true, now()})
+    Settings.update(:inline, &Map.merge(&1, registered))
   end
 
   @doc "Takes that back, and forgives the function how slow it was."
   @spec unregister({atom | binary, atom | binary}) :: :ok
-  def unregister(function), do: update(&Map.drop(&1, spellings(function)))
+  def unregister(function) do
+    forgive(function)
+    Settings.update(:inline, &Map.drop(&1, spellings(function)))
+  end
+
+  defp forgive(function), do: put_debts(Map.drop(debts(), spellings(function)))
 
   @doc "Forgets everything, when the application stops."
   @spec clear() :: boolean
-  def clear, do: :persistent_term.erase(@table)
+  def clear do
+    Settings.update(:inline, fn _table -> %{} end)
+    :persistent_term.erase(@debts)
+  end
 
   @doc "An operation has taken so many microseconds of its caller's scheduler, after so many others."
   @spec slow(Py.Native.op(), pos_integer, non_neg_integer) :: :ok
   def slow(op, microseconds, others) do
     key = key(op)
+    debts = debts()
+    debt = max(Map.get(debts, key, 0) - others, 0) + microseconds
 
-    update(fn table ->
-      {registered?, before, until} = Map.get(table, key, {false, 0, 0})
+    if debt < @patience do
+      put_debts(Map.put(debts, key, debt))
+    else
+      report(op, microseconds)
       # What gets another chance begins without debt.
-      before = if before < @patience, do: max(before - others, 0), else: 0
-      debt = before + microseconds
-
-      if debt < @patience do
-        Map.put(table, key, {registered?, debt, until})
-      else
-        report(op, microseconds)
-        Map.put(table, key, {registered?, debt, now() + @penalty})
-      end
-    end)
+      put_debts(Map.delete(debts, key))
+      until = now() + @penalty
+      Settings.update(:inline, &Map.put(bounded(&1), key, {registered?(&1, key), until}))
+    end
   end
+
+  defp registered?(table, key), do: match?(%{^key => {true, _until}}, table)
 
   defp key({:call, module, function, _args, _kwargs}), do: {module, function}
   defp key({:call_method, _object, method, _args, _kwargs}), do: {:method, method}
@@ -93,14 +109,15 @@ defmodule Py.Request.Inline do
   defp spellings(name) when is_atom(name), do: [name, Atom.to_string(name)]
   defp spellings(name) when is_binary(name), do: [name, String.to_atom(name)]
 
-  # Of two that do this at the same time one may be lost; a slow function will be slow again.
-  defp update(change),
-    do:
-      :persistent_term.put(@table, @table |> :persistent_term.get(%{}) |> bounded() |> change.())
-
   # Code to evaluate may be another text each time.
   defp bounded(table) when map_size(table) < @most, do: table
-  defp bounded(table), do: Map.filter(table, fn {_key, {registered?, _, _}} -> registered? end)
+  defp bounded(table), do: Map.filter(table, &match?({_key, {true, _until}}, &1))
+
+  defp debts, do: :persistent_term.get(@debts, %{})
+
+  # Of two that do this at the same time one may be lost; a slow function will be slow again.
+  defp put_debts(debts) when map_size(debts) < @most, do: :persistent_term.put(@debts, debts)
+  defp put_debts(_too_many), do: :persistent_term.put(@debts, %{})
 
   defp now, do: System.monotonic_time(:millisecond)
 

@@ -25,7 +25,7 @@ defmodule Py.Request.Route do
   alias Py.{Callback, ContextError, Deadline, Mistake, Native, Object}
   alias Py.Context.Remote
   alias Py.Encoder.Walk
-  alias Py.Request.Waiting
+  alias Py.Request.{Settings, Waiting}
   alias Py.Router.{Choice, Extension, Pool, Registrations}
 
   @namespace :"$py_namespace"
@@ -33,7 +33,7 @@ defmodule Py.Request.Route do
   @doc "Runs an operation where its options say."
   @spec run(Native.op(), map, Native.format(), Waiting.how()) :: Waiting.outcome()
   def run(op, %{context: nil} = options, format, how),
-    do: route(op, options.pool, format, how)
+    do: route(Settings.get(), op, options.pool, format, how)
 
   def run(op, %{context: context}, format, how) when is_pid(context),
     do: in_given(context, op, :context, format, how)
@@ -60,39 +60,40 @@ defmodule Py.Request.Route do
 
   @doc "Runs an operation in the pool `:worker`."
   @spec in_worker(Native.op(), Native.format()) :: Waiting.outcome()
-  def in_worker(op, format), do: anywhere(:worker, op, :context, format, :infinity)
+  def in_worker(op, format),
+    do: anywhere(Settings.get(), :worker, op, :context, format, :infinity)
 
   @doc "Runs an operation where the process's state and the arguments say."
-  @spec route(Native.op(), Pool.name() | nil, Native.format(), Waiting.how()) ::
+  @spec route(Settings.t(), Native.op(), Pool.name() | nil, Native.format(), Waiting.how()) ::
           Waiting.outcome()
-  def route(op, pool, format, how)
+  def route(settings, op, pool, format, how)
 
-  def route({:call, :__main__, _function, _args, _kwargs} = op, pool, format, how),
-    do: scoped(op, pool, format, how)
+  def route(settings, {:call, :__main__, _function, _args, _kwargs} = op, pool, format, how),
+    do: scoped(settings, op, pool, format, how)
 
-  def route({:call, "__main__", _function, _args, _kwargs} = op, pool, format, how),
-    do: scoped(op, pool, format, how)
+  def route(settings, {:call, "__main__", _function, _args, _kwargs} = op, pool, format, how),
+    do: scoped(settings, op, pool, format, how)
 
-  def route({:call, _module, _function, args, kwargs} = op, pool, format, how) do
+  def route(settings, {:call, _module, _function, args, kwargs} = op, pool, format, how) do
     case Choice.bound(pool) || owner(args) || owner(kwargs) do
-      nil -> in_pool(op, pool, :context, format, how)
+      nil -> in_pool(settings, op, pool, :context, format, how)
       context -> in_given(context, op, :context, format, how)
     end
   end
 
-  def route({:batch, [{main, _function, _args, _kwargs} | _]} = op, pool, format, how)
+  def route(settings, {:batch, [{main, _function, _args, _kwargs} | _]} = op, pool, format, how)
       when main not in [:__main__, "__main__"] do
     case Choice.bound(pool) do
-      nil -> in_pool(op, pool, :context, format, how)
+      nil -> in_pool(settings, op, pool, :context, format, how)
       context -> in_given(context, op, :context, format, how)
     end
   end
 
-  def route(op, pool, format, how), do: scoped(op, pool, format, how)
+  def route(settings, op, pool, format, how), do: scoped(settings, op, pool, format, how)
 
   ## Namespaces
 
-  defp scoped(op, pool, format, how) do
+  defp scoped(settings, op, pool, format, how) do
     cond do
       context = Choice.bound(pool) ->
         in_given(context, op, :context, format, how)
@@ -102,15 +103,15 @@ defmodule Py.Request.Route do
         Extension.hint(result, elem(binding, 0), :namespace)
 
       true ->
-        unscoped(op, pool, format, how)
+        unscoped(settings, op, pool, format, how)
     end
   end
 
   # The first `exec` of a process, or the first since its namespace was lost. So it is for a sigil,
   # since the objects that its variables stand for are to meet in one context; unless they come
   # from one already.
-  defp unscoped(op, pool, format, how) when elem(op, 0) in [:exec, :sigil] do
-    case owner(op) || pool || Registrations.pool(op) do
+  defp unscoped(settings, op, pool, format, how) when elem(op, 0) in [:exec, :sigil] do
+    case owner(op) || pool || Registrations.pool(settings.registrations, op) do
       context when is_pid(context) ->
         in_given(context, op, :fresh, format, how)
 
@@ -126,9 +127,9 @@ defmodule Py.Request.Route do
     end
   end
 
-  defp unscoped(op, pool, format, how) do
+  defp unscoped(settings, op, pool, format, how) do
     case owner(op) do
-      nil -> in_pool(op, pool, :fresh, format, how)
+      nil -> in_pool(settings, op, pool, :fresh, format, how)
       context -> in_given(context, op, :fresh, format, how)
     end
   end
@@ -199,52 +200,55 @@ defmodule Py.Request.Route do
 
   ## Pools
 
-  defp in_pool(op, nil, scope, format, how) do
-    case Registrations.pool(op) do
+  defp in_pool(settings, op, nil, scope, format, how) do
+    case Registrations.pool(settings.registrations, op) do
       nil ->
-        result = anywhere(nil, op, scope, format, how)
+        result = anywhere(settings, nil, op, scope, format, how)
 
         if Extension.moves?(result, op),
-          do: anywhere(:worker, op, scope, format, how),
+          do: anywhere(settings, :worker, op, scope, format, how),
           else: result
 
       registered ->
-        in_registered(registered, op, scope, format, how)
+        in_registered(settings, registered, op, scope, format, how)
     end
   end
 
-  defp in_pool(op, pool, scope, format, how),
-    do: pool |> anywhere(op, scope, format, how) |> Extension.hint(pool, :pool)
+  defp in_pool(settings, op, pool, scope, format, how) do
+    settings |> anywhere(pool, op, scope, format, how) |> Extension.hint(pool, :pool)
+  end
 
-  defp in_registered(pool, op, scope, format, how) do
+  defp in_registered(settings, pool, op, scope, format, how) do
     case Choice.bound(pool) do
-      nil -> in_pool(op, pool, scope, format, how)
+      nil -> in_pool(settings, op, pool, scope, format, how)
       context -> in_given(context, op, :context, format, how)
     end
   end
 
   # The pool is `nil` for what has none of its own: that goes to the pool `:default`.
-  defp anywhere(pool, op, scope, format, {:cast, _routed?}),
-    do: in_slots(pool || :default, op, scope, format, {:cast, pool == nil})
+  defp anywhere(settings, pool, op, scope, format, {:cast, _routed?}),
+    do: in_slots(settings, pool || :default, op, scope, format, {:cast, pool == nil})
 
-  defp anywhere(pool, op, scope, format, how) do
+  defp anywhere(settings, pool, op, scope, format, how) do
     case Callback.innermost(pool) do
-      nil -> in_slots(pool || :default, op, scope, format, how)
+      nil -> in_slots(settings, pool || :default, op, scope, format, how)
       {context, callback} -> in_callback(context, callback, op, scope, format, how)
     end
   end
 
-  defp in_slots(pool, op, scope, format, how),
-    do: in_slots(Choice.target(pool), pool, op, scope, format, how)
+  defp in_slots(%{slots: all}, pool, op, scope, format, how) do
+    case all do
+      %{^pool => slots} -> in_slot(Choice.target(slots), pool, op, scope, format, how)
+      _other_pools -> Pool.not_found(pool)
+    end
+  end
 
-  defp in_slots(nil, pool, _op, _scope, _format, _how), do: Pool.not_found(pool)
-
-  defp in_slots({slots, _preferred} = target, pool, op, scope, format, how) do
+  defp in_slot({slots, _preferred} = target, pool, op, scope, format, how) do
     case Waiting.submit(target, op, scope, format, how) do
       {:unopened, index} ->
-        # The process may be on another scheduler by now, but this is the slot that is open.
         in_time(how, &Pool.open(pool, index, &1), fn _context, how ->
-          in_slots(Choice.target(pool, index), pool, op, scope, format, how)
+          # The process may be on another scheduler by now, but this is the slot that is open.
+          in_slot({Pool.slots(pool) || slots, index}, pool, op, scope, format, how)
         end)
 
       :gone ->
@@ -259,7 +263,7 @@ defmodule Py.Request.Route do
   # another one serves.
   defp renew(slots, pool, op, scope, format, how) do
     in_time(how, &Pool.renew(pool, slots, &1), fn
-      :renewed, how -> in_slots(pool, op, scope, format, how)
+      :renewed, how -> in_slots(Settings.get(), pool, op, scope, format, how)
       :unchanged, _how -> {:error, %ContextError{reason: :closed}}
     end)
   end
@@ -274,6 +278,7 @@ defmodule Py.Request.Route do
   end
 
   # The context of the first object among arguments, keyword arguments or variables.
+  defp owner([]), do: nil
   defp owner([%Object{context: context} | _rest]), do: context
   defp owner([{_name, %Object{context: context}} | _rest]), do: context
   defp owner([_other | rest]), do: owner(rest)

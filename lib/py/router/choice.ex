@@ -47,14 +47,8 @@ defmodule Py.Router.Choice do
   What the native side chooses from: all slots of a pool, and the one to prefer, counted from the
   first one again where there are fewer.
   """
-  @spec target(pool) :: {tuple, non_neg_integer} | nil
-  @spec target(pool, non_neg_integer) :: {tuple, non_neg_integer} | nil
-  def target(pool, index \\ scheduler()) do
-    case Pool.slots(pool) do
-      nil -> nil
-      slots -> {slots, index}
-    end
-  end
+  @spec target(Pool.slots()) :: {Pool.slots(), non_neg_integer}
+  def target(slots), do: {slots, scheduler()}
 
   @doc "The context that a name, a place or a pid means; to open one may take so many milliseconds."
   @spec resolve(Router.context(), pool, timeout) ::

@@ -8,13 +8,9 @@ defmodule Py.Router.Pool do
   use Supervisor
 
   alias Py.{ContextError, Deadline, Mode, Native, Options, Orphans, StartError}
-  alias Py.Request.Waiting
+  alias Py.Request.{Settings, Waiting}
   alias Py.Router.{Drain, Keeper, Registrations}
 
-  # The slots are read by every call and written when a context opens or crashes: exactly what a
-  # persistent term is for. Replacing one makes the emulator look at every process's heap once,
-  # which a few writes in the life of a node are worth.
-  @slots __MODULE__
   @supervisor Py.Router.Supervisor
 
   # Whose child a pool is.
@@ -26,14 +22,11 @@ defmodule Py.Router.Pool do
 
   @doc "A tuple with the pid of each context, `nil` where none is open; `nil` without a pool."
   @spec slots(name) :: slots | nil
-  def slots(name), do: :persistent_term.get(key(name), nil)
+  def slots(name), do: Settings.get().slots[name]
 
   @doc "The pools there are."
   @spec names() :: [name]
-  def names do
-    others = for {{@slots, name}, _slots} <- :persistent_term.get(), do: name
-    Enum.sort(if slots(:default), do: [:default | others], else: others)
-  end
+  def names, do: Enum.sort(Map.keys(Settings.get().slots))
 
   @doc "Starts a pool or changes a running one, and opens all its contexts."
   @spec start(name, pos_integer | nil, keyword) :: {:ok, [pid]} | {:error, Exception.t()}
@@ -167,15 +160,11 @@ defmodule Py.Router.Pool do
 
   @doc "Replaces the slots."
   @spec publish(name, slots) :: :ok
-  def publish(name, slots), do: :persistent_term.put(key(name), slots)
+  def publish(name, slots), do: Settings.update(:slots, &Map.put(&1, name, slots))
 
   @doc "Takes the slots away."
-  @spec unpublish(name) :: boolean
-  def unpublish(name), do: :persistent_term.erase(key(name))
-
-  # Most calls go to the default pool, and an atom is found in half the time.
-  defp key(:default), do: @slots
-  defp key(name), do: {@slots, name}
+  @spec unpublish(name) :: :ok
+  def unpublish(name), do: Settings.update(:slots, &Map.delete(&1, name))
 
   @doc "The options of a pool; those not given are the application's."
   @spec options(name, keyword) :: map

@@ -7,30 +7,24 @@ defmodule Py.Router.Registrations do
   use GenServer
 
   alias Py.{ContextError, Native}
+  alias Py.Request.Settings
   alias Py.Router.{Extension, Pool}
-
-  # Read by every request that names no context, written when a registration changes.
-  @table __MODULE__
 
   @type name :: atom | binary | charlist
   @type key :: String.t() | {String.t(), String.t()}
+  @type table :: %{key => Pool.name()}
 
   @doc "All registrations."
-  @spec table() :: %{key => Pool.name()}
-  def table, do: :persistent_term.get(@table, %{})
+  @spec table() :: table
+  def table, do: Settings.get().registrations
 
-  @doc "The pool registered for an operation, or `nil`."
-  @spec pool(Native.op()) :: Pool.name() | nil
-  def pool(op) do
-    case table() do
-      empty when map_size(empty) == 0 -> nil
-      table -> find(table, op)
-    end
-  end
-
-  @doc "The pool registered for a function: by itself, by its module, or by a package above."
-  @spec pool(name, name) :: Pool.name() | nil
-  def pool(module, function), do: find(table(), {:call, module, function, [], []})
+  @doc """
+  The pool registered for an operation, or `nil`. For a call: by the function itself, by its
+  module, or by a package above.
+  """
+  @spec pool(table, Native.op()) :: Pool.name() | nil
+  def pool(table, _op) when table == %{}, do: nil
+  def pool(table, op), do: find(table, op)
 
   @doc "Registers a pool, in place of another one."
   @spec add(name | {name, name}, Pool.name()) :: :ok | {:error, ContextError.t()}
@@ -45,8 +39,8 @@ defmodule Py.Router.Registrations do
   def remove(name), do: ask({:remove, key(name)}, :ok)
 
   @doc "Forgets all of them, when the application stops."
-  @spec clear() :: boolean
-  def clear, do: :persistent_term.erase(@table)
+  @spec clear() :: :ok
+  def clear, do: put(%{})
 
   @doc false
   def start_link(_arg), do: GenServer.start_link(__MODULE__, nil, name: __MODULE__)
@@ -84,8 +78,7 @@ defmodule Py.Router.Registrations do
     :exit, {:noproc, _call} -> otherwise
   end
 
-  # To replace a persistent term costs a look at all heaps; the same table is not put again.
-  defp put(table), do: :persistent_term.put(@table, table)
+  defp put(table), do: Settings.update(:registrations, fn _before -> table end)
 
   defp find(table, {:call, module, function, _args, _kwargs}) do
     {module, _function} = key = key({module, function})

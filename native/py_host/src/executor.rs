@@ -263,19 +263,34 @@ fn run_jobs(py: Attached<'_>, worker: &Worker, first: SharedJob) -> Option<Share
 }
 
 pub(crate) fn run_job(py: Attached<'_>, worker: &Worker, job: SharedJob) {
+    let id = job.id();
+    let mut job = Some(job);
+    run_as(py, worker, id, || {
+        if let Some(job) = job.take() {
+            job.run(py, worker);
+        }
+    });
+    if let Some(job) = job {
+        job.reject(Rejection::Closed);
+    }
+}
+
+/// Does `work` as the job of that id, unless the context has closed; false if so.
+pub(crate) fn run_as(py: Attached<'_>, worker: &Worker, id: u64, work: impl FnOnce()) -> bool {
     let context = &worker.context;
     context.exports.collect(py);
     // Say what runs, then look whether to run it: `close` does the opposite, so that either we
     // see the queue closed or it sees what to interrupt.
-    context.set_running(job.id());
+    context.set_running(id);
     if context.queue.is_closed() {
         context.clear_running();
-        return job.reject(Rejection::Closed);
+        return false;
     }
     // A panic is a bug of ours. It ends the job, whose answer is then given by its `Drop`, and not
     // the thread, which is not ours alone.
-    let _ = catch_unwind(AssertUnwindSafe(|| job.run(py, worker)));
+    let _ = catch_unwind(AssertUnwindSafe(work));
     worker.finish(py);
+    true
 }
 
 fn close(interpreter: Interpreter, worker: Worker) -> Ended {

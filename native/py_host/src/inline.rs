@@ -23,11 +23,10 @@ use std::time::Duration;
 
 use corosensei::stack::DefaultStack;
 
-use crate::executor::run_job;
+use crate::executor::run_as;
 use crate::interpreter::Interpreter;
 use crate::interrupt;
 use crate::mode::Place;
-use crate::queue::SharedJob;
 use crate::{gilstate, guest, runtime, Attached, Context, Worker};
 
 /// A job is interrupted when it has kept its submitter's thread for so long.
@@ -87,37 +86,38 @@ impl Drop for Offer<'_> {
 }
 
 impl Context {
-    /// Runs a job here and now if its worker sleeps, and hands it back otherwise.
-    pub fn run_inline(&self, job: SharedJob) -> Result<(), SharedJob> {
+    /// Does `work` here and now, as the job of that id, if the worker sleeps; false if it does not.
+    pub fn run_inline(&self, id: u64, work: impl FnOnce(Attached<'_>, &Worker)) -> bool {
         let possible = cfg!(not(Py_3_14)) && self.mode.row().place == Place::OwnGil;
         // Whose memory is counted, it is counted on the worker's thread.
         let possible = possible && self.account.is_none();
         if !possible || self.seat.shared.load(Ordering::Relaxed) || !self.is_idle() {
-            return Err(job);
+            return false;
         }
         if !has_deep_stack() {
-            return Err(job);
+            return false;
         }
-        let Ok(seat) = self.seat.taken.try_lock() else { return Err(job) };
-        let Some(seated) = *seat else { return Err(job) };
+        let Ok(seat) = self.seat.taken.try_lock() else { return false };
+        let Some(seated) = *seat else { return false };
         // SAFETY: both live until `Offer` has locked the seat, which we hold.
         let (interpreter, worker) =
             unsafe { (seated.interpreter.as_ref(), seated.worker.as_ref()) };
-        let Some(_bound) = gilstate::bind(interpreter.thread()) else { return Err(job) };
+        let Some(_bound) = gilstate::bind(interpreter.thread()) else { return false };
         worker.inline.set(true);
-        self.seat.job.store(job.id(), Ordering::Relaxed);
+        self.seat.job.store(id, Ordering::Relaxed);
         watch();
+        let mut has_run = false;
         interrupt::during(worker.context(), || {
             on_deep_stack(|| {
                 interpreter.attach(|py| {
-                    run_job(py, worker, job);
+                    has_run = run_as(py, worker, id, || work(py, worker));
                     self.seat.look_around(py, interpreter);
                 });
             });
         });
         self.seat.job.store(0, Ordering::Relaxed);
         worker.inline.set(false);
-        Ok(())
+        has_run
     }
 }
 

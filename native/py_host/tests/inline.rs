@@ -2,22 +2,20 @@
 
 mod support;
 
-use std::sync::{mpsc, Arc};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use py_host::{Attached, Context, Mode, Worker};
+use py_host::{Context, Mode};
 use pyo3_ffi as ffi;
-use support::{close, in_every_mode, job, open, run, wait_until_running, SOON};
+use support::{close, in_every_mode, open, run, wait_until_running, SOON};
 
-/// On which thread the job ran, or `None` if it was handed back.
+/// On which thread the job ran, or `None` if it did not.
 fn where_it_runs(context: &Context) -> Option<thread::ThreadId> {
-    let (send, ran) = mpsc::channel();
-    let handed_back = context.run_inline(job(move |_py, _worker| {
-        let _ = send.send(thread::current().id());
-    }));
-    handed_back.ok()?;
-    Some(ran.recv_timeout(SOON).unwrap())
+    let mut ran = None;
+    let has_run = context.run_inline(1, |_py, _worker| ran = Some(thread::current().id()));
+    assert_eq!(has_run, ran.is_some());
+    ran
 }
 
 /// The worker may be about to fall asleep.
@@ -49,7 +47,7 @@ fn is_possible(mode: Mode) -> bool {
 }
 
 #[test]
-fn a_job_runs_on_its_submitters_thread_or_is_handed_back() {
+fn a_job_runs_on_its_submitters_thread_or_not_at_all() {
     in_every_mode(|mode| {
         let context = open(mode, 10);
         run(&context, "1").unwrap();
@@ -68,8 +66,8 @@ fn a_job_runs_on_its_submitters_thread_or_is_handed_back() {
 #[expect(clippy::disallowed_methods, reason = "it is what is tested")]
 fn c_code_finds_the_state_it_has_come_from() {
     where_possible(|context| {
-        let (send, found) = mpsc::channel();
-        let ensuring = job(move |py: Attached<'_>, _worker: &Worker| {
+        let mut found = false;
+        assert!(context.run_inline(1, |py, _worker| {
             // SAFETY: attached, then detached like any C code that is about to call back.
             let (ours, ensured) = unsafe {
                 let ours = ffi::PyThreadState_Get();
@@ -81,15 +79,14 @@ fn c_code_finds_the_state_it_has_come_from() {
                 });
                 (ours, ensured)
             };
-            send.send(ours == ensured).unwrap();
-        });
-        assert!(context.run_inline(ensuring).is_ok());
-        assert!(found.recv_timeout(SOON).unwrap());
+            found = ours == ensured;
+        }));
+        assert!(found);
     });
 }
 
 #[test]
-fn a_busy_context_hands_it_back() {
+fn a_busy_context_does_not_run_it() {
     in_every_mode(|mode| {
         let context = open(mode, 10);
         let (_id, busy) = support::submit(&context, "__import__('time').sleep(0.2)");
@@ -103,21 +100,19 @@ fn a_busy_context_hands_it_back() {
 #[test]
 fn one_that_waits_is_told_not_to_and_one_that_never_ends_is_interrupted() {
     where_possible(|context| {
-        let (send, waited) = mpsc::channel();
+        let mut waited = true;
         let nested = Arc::new(py_host::Nested::new());
-        let waiting = job(move |py, worker| {
-            let _ = send.send(worker.wait(py, &nested, None, || false).is_ok());
-        });
-        assert!(context.run_inline(waiting).is_ok());
-        assert!(!waited.recv_timeout(SOON).unwrap());
+        assert!(context.run_inline(1, |py, worker| {
+            waited = worker.wait(py, &nested, None, || false).is_ok();
+        }));
+        assert!(!waited);
 
-        let (send, stopped) = mpsc::channel();
-        let endless = job(move |py, worker| {
+        let mut stopped = false;
+        assert!(context.run_inline(2, |py, worker| {
             let ended = support::evaluate(py, worker, "exec('while True: pass')");
-            let _ = send.send(ended.is_err() || worker.was_interrupted());
-        });
-        assert!(context.run_inline(endless).is_ok());
-        assert!(stopped.recv_timeout(SOON).unwrap());
+            stopped = ended.is_err() || worker.was_interrupted();
+        }));
+        assert!(stopped);
         assert_eq!(run(context, "2"), Ok("2".into()));
     });
 }

@@ -26,6 +26,7 @@ pub struct Address {
 }
 
 /// In which namespace code runs and `__main__` is looked up.
+#[derive(Clone)]
 pub enum Scope {
     /// The one that everybody who names the context shares.
     Context,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use py_host::{guest, Attached, Innermost, Worker};
 
+use crate::address::Format;
 use crate::builtin::promise;
 use crate::contexts::{self, Entry};
 use crate::convert::Converter;
@@ -14,13 +15,23 @@ use crate::local::Local;
 use crate::output::Lines;
 use crate::reply::Ticket;
 
+/// Which request that is.
+#[derive(Clone, Copy)]
+enum Asked<'r> {
+    Ticket(&'r Arc<Ticket>),
+    /// One that does without a ticket until it needs this. Threads of Python's own do not see it:
+    /// there are none when it begins.
+    Inline(&'r dyn Fn() -> Arc<Ticket>),
+    /// None: the event loop, each of whose tasks has its own.
+    Loop,
+}
+
 /// What a worker does right now: a request in the making, or the context's event loop.
 pub struct Current<'r> {
     pub worker: &'r Worker,
     pub lines: RefCell<Lines>,
     entry: &'r Arc<Entry>,
-    /// `None` for the event loop, each of whose tasks has its own.
-    request: Option<&'r Arc<Ticket>>,
+    request: Asked<'r>,
     /// The task in whose middle this request is, as it belongs to a callback of that.
     task: Option<promise::Address>,
     /// What this one interrupts, which has to wait for it.
@@ -40,16 +51,28 @@ impl<'r> Current<'r> {
             worker,
             lines: RefCell::default(),
             entry: &ticket.entry,
-            request: Some(ticket),
+            request: Asked::Ticket(ticket),
             task: if is_within { promise::present(py, worker.local()) } else { None },
             outer: CURRENT.get(),
             erlang: ticket.erlang(),
         }
     }
 
+    /// Nothing waits where that runs, so it is in the middle of nothing.
+    pub fn inline(
+        worker: &'r Worker,
+        entry: &'r Arc<Entry>,
+        ticket: &'r dyn Fn() -> Arc<Ticket>,
+        format: Format,
+    ) -> Current<'r> {
+        let (lines, outer) = (RefCell::default(), CURRENT.get());
+        let (request, erlang) = (Asked::Inline(ticket), format == Format::Erlang);
+        Current { worker, lines, entry, request, task: None, outer, erlang }
+    }
+
     pub fn event_loop(worker: &'r Worker, entry: &'r Arc<Entry>) -> Current<'r> {
         let (lines, outer) = (RefCell::default(), CURRENT.get());
-        Current { worker, lines, entry, request: None, task: None, outer, erlang: false }
+        Current { worker, lines, entry, request: Asked::Loop, task: None, outer, erlang: false }
     }
 
     /// Whatever `work` calls on this thread belongs to this.
@@ -62,7 +85,19 @@ impl<'r> Current<'r> {
         }
         let _leave = Leave(self.outer);
         CURRENT.set(ptr::from_ref(self).cast());
-        self.entry.current.during(self.request, work)
+        match self.request {
+            Asked::Ticket(ticket) => self.entry.current.during(Some(ticket), work),
+            Asked::Loop => self.entry.current.during(None, work),
+            Asked::Inline(_) => work(),
+        }
+    }
+
+    fn ticket(&self) -> Option<Arc<Ticket>> {
+        match self.request {
+            Asked::Ticket(ticket) => Some(Arc::clone(ticket)),
+            Asked::Inline(ticket) => Some(ticket()),
+            Asked::Loop => None,
+        }
     }
 
     pub fn converter<'py>(&'py self, py: Attached<'py>) -> Converter<'py> {
@@ -80,9 +115,9 @@ pub fn here<'c>() -> Option<&'c Current<'c>> {
 
 /// The arguments of the request at hand have become Python's.
 pub fn converted() {
-    let request = here().and_then(|current| current.request);
-    let times = request.and_then(|ticket| ticket.address.times.as_ref());
-    times.inspect(|times| times.converted());
+    if let Some(Current { request: Asked::Ticket(ticket), .. }) = here() {
+        ticket.address.times.as_ref().inspect(|times| times.converted());
+    }
 }
 
 /// Gives a function of `_erlang` what it needs to speak for the thread that calls it: a converter
@@ -94,7 +129,7 @@ pub fn speak<R>(
 ) -> Option<R> {
     if let Some(current) = here() {
         let mut converter = current.converter(py);
-        if current.request.is_none() {
+        if matches!(current.request, Asked::Loop) {
             let task = promise::speaker(&converter, current.task);
             converter.erlang = task.is_some_and(|ticket| ticket.erlang());
         }
@@ -113,8 +148,8 @@ pub fn ticket(converter: &Converter<'_>, current: Option<&Current<'_>>) -> Optio
     if let Some(ticket) = promise::speaker(converter, current.and_then(|current| current.task)) {
         return Some(ticket);
     }
-    match current.and_then(|current| current.request) {
-        Some(ticket) => Some(Arc::clone(ticket)),
+    match current.and_then(Current::ticket) {
+        Some(ticket) => Some(ticket),
         None => converter.entry.current.get(),
     }
 }

@@ -1,16 +1,27 @@
 //! Requests that run on their caller's scheduler, because the caller has promised that they are
 //! short and their context has nothing else to do.
+//!
+//! Such a caller waits in the NIF: the request runs on the terms that it was asked with, and what
+//! comes of it is made where the caller has its own. So there is nobody to answer from elsewhere,
+//! and no ticket, until Python has something to say before the answer.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use py_host::queue::SharedJob;
-use py_host::usage;
+use py_host::{usage, Attached, Object, Worker};
 use rustler::{Encoder, Env, Term};
 
-use crate::reply::Ticket;
-use crate::{atoms, terms, timeslice};
+use crate::address::{Address, Format, Kind, Scope};
+use crate::contexts::Entry;
+use crate::convert::Converter;
+use crate::current::Current;
+use crate::failure::Outcome;
+use crate::ops::{self, Op};
+use crate::reply::{self, Reply, Ticket};
+use crate::request::{self, Request};
+use crate::terms::{self, OwnedTerm};
+use crate::{atoms, task, timeslice};
 
 /// What runs for longer is not short, and `Py.Request.Inline` hears of it.
 const LONG: Duration = Duration::from_millis(1);
@@ -20,23 +31,116 @@ thread_local! {
     static CALLS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The answer, `{wait, Ticket}` if something was said before it, either of them in
-/// `{slow, Microseconds, Calls, Answer}` if it took too long; or the job, if it cannot run here
-/// now.
-pub fn run<'a>(env: Env<'a>, ticket: &Arc<Ticket>, job: SharedJob) -> Result<Term<'a>, SharedJob> {
-    let since = Instant::now();
-    usage::begin(since);
-    terms::calling(env, || ticket.entry.context.run_inline(job))?;
-    let mut elapsed = since.elapsed();
-    if elapsed >= LONG {
-        elapsed = usage::held(elapsed);
+/// Such a request.
+pub struct Inline<'a, 'r> {
+    env: Env<'a>,
+    id: u64,
+    entry: &'r Arc<Entry>,
+    op: Term<'a>,
+    scope: &'r Scope,
+    format: Format,
+    ticket: OnceCell<Arc<Ticket>>,
+}
+
+impl<'a, 'r> Inline<'a, 'r> {
+    pub fn new(
+        env: Env<'a>,
+        entry: &'r Arc<Entry>,
+        op: Term<'a>,
+        scope: &'r Scope,
+        format: Format,
+    ) -> Self {
+        Inline { env, id: reply::next_id(), entry, op, scope, format, ticket: OnceCell::new() }
     }
-    timeslice::pay(env, elapsed);
-    let answer =
-        ticket.take(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env));
-    if elapsed < LONG {
-        CALLS.set(CALLS.get() + 1);
-        return Ok(answer);
+
+    /// The ticket by which to speak to the caller, or to hand the request over to others.
+    fn ticket(&self) -> &Arc<Ticket> {
+        self.ticket.get_or_init(|| {
+            let address = Address {
+                op: Op::of(self.op),
+                scope: self.scope.clone(),
+                format: self.format,
+                caller: self.env.pid(),
+                kind: Kind::Call,
+                times: None,
+            };
+            let ticket = Ticket::named(self.id, Arc::clone(self.entry), address);
+            ticket.start();
+            ticket
+        })
     }
-    Ok((atoms::slow(), elapsed.as_micros() as u64, CALLS.take(), answer).encode(env))
+
+    /// The answer, `{wait, Ticket}` if something was said before it or others go on with the
+    /// request, either of them in `{slow, Microseconds, Calls, Answer}` if it took too long;
+    /// `None` if it cannot run here now.
+    pub fn run(&self) -> Option<Term<'a>> {
+        let env = self.env;
+        let since = Instant::now();
+        usage::begin(since);
+        let mut answer = None;
+        let has_run = terms::calling(env, || {
+            self.entry.context.run_inline(self.id, |py, worker| {
+                answer = self.work(py, worker);
+            })
+        });
+        if !has_run {
+            return None;
+        }
+        let mut elapsed = since.elapsed();
+        if elapsed >= LONG {
+            elapsed = usage::held(elapsed);
+        }
+        timeslice::pay(env, elapsed);
+        let answer = answer.unwrap_or_else(|| {
+            let ticket = self.ticket();
+            ticket.take(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env))
+        });
+        if elapsed < LONG {
+            CALLS.set(CALLS.get() + 1);
+            return Some(answer);
+        }
+        Some((atoms::slow(), elapsed.as_micros() as u64, CALLS.take(), answer).encode(env))
+    }
+
+    /// The answer, unless that is with the ticket.
+    fn work(&self, py: Attached<'_>, worker: &Worker) -> Option<Term<'a>> {
+        task::cancel_doomed(py, worker, self.entry);
+        let ticket = || Arc::clone(self.ticket());
+        let current = Current::inline(worker, self.entry, &ticket, self.format);
+        current.during(|| {
+            let converter = current.converter(py);
+            let outcome = ops::run(&converter, self.scope, self.op);
+            if outcome.as_ref().is_ok_and(|value| is_unfinished(&converter, value)) {
+                let request = Request::of(ticket());
+                request.end_inline(&converter, outcome, &current);
+                return None;
+            }
+            let answer = self.encode(&converter, outcome);
+            request::end(&converter, self.id, self.ticket.get(), Some(&current));
+            let Some(ticket) = self.ticket.get() else { return Some(answer) };
+            // After what was said before.
+            Request::of(Arc::clone(ticket)).answer(Reply::Term(OwnedTerm::of(answer)));
+            None
+        })
+    }
+
+    fn encode<'py>(
+        &self,
+        converter: &Converter<'py>,
+        outcome: Outcome<'py, Object<'py>>,
+    ) -> Term<'a> {
+        let env = self.env;
+        let made = outcome.and_then(|value| request::encode(env, converter, self.format, value));
+        match made {
+            Ok((answer, _spent)) => answer,
+            Err(failure) => {
+                request::name_interrupt(failure, converter.worker).encode(env, converter)
+            }
+        }
+    }
+}
+
+/// Is it no value yet?
+fn is_unfinished<'py>(converter: &Converter<'py>, value: &Object<'py>) -> bool {
+    value.is_instance_of(&converter.local.py_marker) || task::is_coroutine(value)
 }

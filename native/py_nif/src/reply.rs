@@ -111,9 +111,14 @@ pub enum Cancelled {
 
 impl Ticket {
     pub fn new(entry: Arc<Entry>, address: Address) -> Arc<Ticket> {
+        Ticket::named(next_id(), entry, address)
+    }
+
+    /// The ticket of a request that has an id already.
+    pub fn named(id: u64, entry: Arc<Entry>, address: Address) -> Arc<Ticket> {
         let has_slot = matches!(address.kind, Kind::Call | Kind::Spawn { .. });
         Arc::new(Ticket {
-            id: next_id(),
+            id,
             entry,
             address,
             attended: Attended::default(),

@@ -79,7 +79,7 @@ impl py_host::Job for Resumed {
 }
 
 impl Request {
-    fn of(ticket: Arc<Ticket>) -> Request {
+    pub fn of(ticket: Arc<Ticket>) -> Request {
         Request { ticket: Some(ticket), place: None, stopped: None }
     }
 
@@ -98,13 +98,21 @@ impl Request {
             current.during(|| self.work(&current.converter(py), marker, &current))
         };
         let loops = (next == Next::Drive).then(|| Arc::clone(&ticket.entry));
-        match answer {
-            Some(answer) => self.give(answer),
-            None => self.pass_on(),
-        }
+        self.leave(answer);
         if let Some(entry) = loops {
             task::drive(py, worker, &entry);
         }
+    }
+
+    /// The rest of one that has run on its caller's scheduler: no loop runs there.
+    pub fn end_inline<'py>(
+        self,
+        converter: &Converter<'py>,
+        outcome: Outcome<'py, Object<'py>>,
+        current: &Current<'_>,
+    ) {
+        let (answer, _next) = self.end_with(converter, outcome, current);
+        self.leave(answer);
     }
 
     /// The answer, unless somebody else is to give it.
@@ -114,10 +122,10 @@ impl Request {
         marker: Option<&Handle>,
         current: &Current<'_>,
     ) -> (Option<Answer>, Next) {
-        let Address { op, scope, .. } = &self.ticket().address;
+        let Address { op, scope, format, .. } = &self.ticket().address;
         if let Some(calls) = op.batch() {
             let answer = self.conclude(converter, Some(current), |env| {
-                let encode = |value| Ok(self.encode(env, converter, value)?.0);
+                let encode = |value| Ok(encode(env, converter, *format, value)?.0);
                 let answers = ops::batch::run(env, converter, scope, calls, encode);
                 let answers = answers.map_err(|failure| name_interrupt(failure, current.worker))?;
                 Ok((reply::ok(env, answers), None))
@@ -128,6 +136,17 @@ impl Request {
             None => op.run(converter, scope),
             Some(marker) => resume(converter, marker),
         };
+        self.end_with(converter, outcome, current)
+    }
+
+    /// The same for what has come of the operation.
+    fn end_with<'py>(
+        &self,
+        converter: &Converter<'py>,
+        outcome: Outcome<'py, Object<'py>>,
+        current: &Current<'_>,
+    ) -> (Option<Answer>, Next) {
+        let op = &self.ticket().address.op;
         let outcome = match outcome {
             Ok(value) if value.is_instance_of(&converter.local.py_marker) => {
                 output::flush(current);
@@ -279,7 +298,7 @@ impl Request {
                 Answer { reply: Reply::Value(value), spent: outcome.ok().map(Object::keep) }
             }
             None => self.conclude(converter, current, |env| {
-                let made = outcome.and_then(|value| self.encode(env, converter, value));
+                let made = outcome.and_then(|value| encode(env, converter, *format, value));
                 // A task's end has its name already, and what the thread runs is not the task.
                 if converter.worker.is_at(self.ticket().id) {
                     made.map_err(|failure| name_interrupt(failure, converter.worker))
@@ -316,38 +335,17 @@ impl Request {
         Answer { reply: Reply::Term(answer), spent }
     }
 
-    /// All has been done but the answer.
     fn end(&self, converter: &Converter<'_>, current: Option<&Current<'_>>) {
         let ticket = self.ticket();
-        // All that was printed, by the conversion as well.
-        if let Some(current) = current {
-            output::flush(current);
-        }
-        output::settle(converter, ticket);
-        if converter.worker.is_at(ticket.id) {
-            converter.worker.finish(converter.py);
-        }
+        end(converter, ticket.id, Some(ticket), current);
     }
 
-    /// The answer, and the value if that may be released later.
-    fn encode<'a, 'py>(
-        &self,
-        env: Env<'a>,
-        converter: &Converter<'py>,
-        value: Object<'py>,
-    ) -> Outcome<'py, (Term<'a>, Option<Object<'py>>)> {
-        if value.is_instance_of(&converter.local.call_marker) {
-            return Ok((schedule(env, converter, &value)?, None));
+    /// `None`: somebody else is to give the answer.
+    fn leave(self, answer: Option<Answer>) {
+        match answer {
+            Some(answer) => self.give(answer),
+            None => self.pass_on(),
         }
-        let (term, spent) = match self.ticket().address.format {
-            Format::Term | Format::Erlang => convert::spend(env, converter, value)?,
-            Format::Json => (convert::to_json(env, converter, &value)?, None),
-            Format::Object => {
-                let name = convert::type_name(&value);
-                (object::to_struct(env, converter.object_ref(value), &name), None)
-            }
-        };
-        Ok((reply::ok(env, term), spent))
     }
 
     fn give(self, answer: Answer) {
@@ -355,7 +353,7 @@ impl Request {
         drop(answer.spent);
     }
 
-    fn answer(mut self, reply: Reply) {
+    pub fn answer(mut self, reply: Reply) {
         if let Some(ticket) = self.ticket.take() {
             ticket.answer(reply);
         }
@@ -394,6 +392,46 @@ fn resume<'py>(converter: &Converter<'py>, marker: &Handle) -> Outcome<'py, Obje
     }
 }
 
+/// All has been done but the answer.
+pub fn end(
+    converter: &Converter<'_>,
+    id: u64,
+    ticket: Option<&Arc<Ticket>>,
+    current: Option<&Current<'_>>,
+) {
+    // All that was printed, by the conversion as well.
+    if let Some(current) = current {
+        output::flush(current);
+    }
+    if let Some(ticket) = ticket {
+        output::settle(converter, ticket);
+    }
+    if converter.worker.is_at(id) {
+        converter.worker.finish(converter.py);
+    }
+}
+
+/// The answer, and the value if that may be released later.
+pub fn encode<'a, 'py>(
+    env: Env<'a>,
+    converter: &Converter<'py>,
+    format: Format,
+    value: Object<'py>,
+) -> Outcome<'py, (Term<'a>, Option<Object<'py>>)> {
+    if value.is_instance_of(&converter.local.call_marker) {
+        return Ok((schedule(env, converter, &value)?, None));
+    }
+    let (term, spent) = match format {
+        Format::Term | Format::Erlang => convert::spend(env, converter, value)?,
+        Format::Json => (convert::to_json(env, converter, &value)?, None),
+        Format::Object => {
+            let name = convert::type_name(&value);
+            (object::to_struct(env, converter.object_ref(value), &name), None)
+        }
+    };
+    Ok((reply::ok(env, term), spent))
+}
+
 /// `{schedule, Target, Args}`: the caller goes on with a function of its own.
 fn schedule<'a, 'py>(
     env: Env<'a>,
@@ -407,7 +445,7 @@ fn schedule<'a, 'py>(
 }
 
 /// Whoever interrupts has a reason, and the caller hears of that and not of the means.
-fn name_interrupt<'py>(failure: Failure<'py>, worker: &Worker) -> Failure<'py> {
+pub fn name_interrupt<'py>(failure: Failure<'py>, worker: &Worker) -> Failure<'py> {
     let is_interrupt = failure.is_interrupt();
     let is_memory = matches!(&failure, Failure::Raised(raised) if raised.is_memory_error());
     if is_interrupt && worker.context().is_closed() {

@@ -129,6 +129,9 @@ fn walk<'a, 'py>(
     converter: &Converter<'py>,
     object: &Object<'py>,
 ) -> Outcome<'py, (Term<'a>, bool)> {
+    if let Some(plain) = Plain::of(converter, object) {
+        return Ok((plain.encode(env), true));
+    }
     let scratch = converter.local.scratch.take();
     let walk = Walk {
         env,

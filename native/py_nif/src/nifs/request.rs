@@ -1,18 +1,22 @@
 //! Submitting and cancelling requests: the way every operation goes.
 
+use std::ffi::c_int;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_host::queue::SharedJob;
 use py_host::{Nested, Rejection};
-use rustler::{Atom, Encoder, Env, NifResult, ResourceArc, Term};
+use rustler::codegen_runtime::{handle_nif_result, inventory};
+use rustler::sys::{ErlNifEnv, ErlNifTerm};
+use rustler::{Atom, Encoder, Env, Nif, NifResult, ResourceArc, Term};
 
 use crate::address::{Address, CastInfo, Format, Kind, Scope};
 use crate::atoms;
 use crate::callback::CallbackRef;
 use crate::contexts::{self, Entry};
 use crate::failure;
-use crate::inline;
+use crate::inline::Inline;
 use crate::object::{self, NamespaceRef};
 use crate::ops::Op;
 use crate::patience;
@@ -34,14 +38,33 @@ const LONG: Duration = Duration::from_millis(10);
 /// When the preferred context of a pool is busy: so many others are asked whether they are idle.
 const MOST_NEIGHBOURS: usize = 16;
 
-#[rustler::nif]
-fn request_submit<'a>(
+inventory::submit! {
+    Nif { name: c"request_submit".as_ptr(), arity: 5, flags: 0, raw_func: request_submit }
+}
+
+/// What `#[rustler::nif]` would make of `submit`, but for a vector of the arguments: to allocate
+/// that takes a thirtieth of an inline call.
+unsafe extern "C" fn request_submit(
+    env: *mut ErlNifEnv,
+    _count: c_int,
+    arguments: *const ErlNifTerm,
+) -> ErlNifTerm {
+    let call = ();
+    // SAFETY: the BEAM calls us with an environment that lives until we return, and with as many
+    // terms of it as we have registered arguments.
+    unsafe {
+        let env = Env::new(&call, env);
+        let arguments = *arguments.cast::<[ErlNifTerm; 5]>();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            Ok(submit(env, arguments.map(|argument| Term::new(env, argument))))
+        }));
+        handle_nif_result(result, env).apply(env)
+    }
+}
+
+fn submit<'a>(
     env: Env<'a>,
-    target: Term<'a>,
-    op: Term<'a>,
-    scope: Term<'a>,
-    format: Term<'a>,
-    kind: Term<'a>,
+    [target, op, scope, format, kind]: [Term<'a>; 5],
 ) -> NifResult<Term<'a>> {
     let inline = kind.as_c_arg() == atoms::inline().as_c_arg();
     let (entry, nested) = match Target::find(target, inline)? {
@@ -53,6 +76,12 @@ fn request_submit<'a>(
             return Ok((atoms::error(), (atoms::context(), atoms::not_found())).encode(env))
         }
     };
+    let (scope, wanted) = (parse_scope(scope)?, parse_format(format)?);
+    if inline && nested.is_none() {
+        if let Some(answer) = Inline::new(env, &entry, op, &scope, wanted).run() {
+            return Ok(answer);
+        }
+    }
     let (kind, is_timed) = parse_kind(kind, format)?;
     let (is_cast, is_task) = (matches!(kind, Kind::Cast { .. }), matches!(kind, Kind::Task { .. }));
     // Only a caller that waits can be in the middle of a callback.
@@ -63,18 +92,11 @@ fn request_submit<'a>(
             None => entry.context.is_hot() && entry.context.waiting() < SHORT_QUEUE,
         };
     let times = is_timed.then(Times::default);
-    let (scope, format) = (parse_scope(scope)?, parse_format(format)?);
-    let address = Address { op: Op::of(op), scope, format, caller: env.pid(), kind, times };
+    let address = Address { op: Op::of(op), scope, format: wanted, caller: env.pid(), kind, times };
     let ticket = Ticket::new(entry, address);
     let task = is_task.then(|| ticket.reference(env));
-    let mut job: SharedJob = Arc::clone(&ticket) as SharedJob;
-    if inline && nested.is_none() {
-        job = match inline::run(env, &ticket, job) {
-            Ok(answer) => return Ok(answer),
-            Err(job) => job,
-        };
-    }
-    if let Err((reason, job)) = submit(&ticket.entry, nested.as_deref(), job) {
+    let job: SharedJob = Arc::clone(&ticket) as SharedJob;
+    if let Err((reason, job)) = push(&ticket.entry, nested.as_deref(), job) {
         drop(job);
         ticket.withdraw();
         return Ok(failure::rejection(env, reason));
@@ -92,7 +114,7 @@ fn request_submit<'a>(
     Ok((atoms::wait(), reference).encode(env))
 }
 
-fn submit(
+fn push(
     entry: &Entry,
     nested: Option<&Nested>,
     job: SharedJob,

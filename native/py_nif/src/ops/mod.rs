@@ -40,13 +40,12 @@ impl Op {
         }
     }
 
-    /// Does it run code, so that a coroutine it gives is to be awaited? What others give was there
-    /// before.
+    /// See below.
     pub fn awaits(&self) -> bool {
-        let Op::Term(op) = self else { return true };
-        let names = [atoms::call(), atoms::call_method(), atoms::call_object(), atoms::eval()];
-        Tuple::of(op.term())
-            .is_some_and(|parts| names.iter().any(|name| name.as_c_arg() == parts.at(0).as_c_arg()))
+        match self {
+            Op::Plain(_) => true,
+            Op::Term(op) => awaits(op.term()),
+        }
     }
 
     /// Its calls, if it is many.
@@ -67,8 +66,20 @@ impl Encoder for Op {
     }
 }
 
+/// Does it run code, so that a coroutine it gives is to be awaited? What others give was there
+/// before.
+fn awaits(op: Term<'_>) -> bool {
+    let names = [atoms::call(), atoms::call_method(), atoms::call_object(), atoms::eval()];
+    Tuple::of(op)
+        .is_some_and(|parts| names.iter().any(|name| name.as_c_arg() == parts.at(0).as_c_arg()))
+}
+
 /// Runs one operation. The tuple comes from `Py.Request`, which has looked at the shapes.
-fn run<'py>(converter: &Converter<'py>, scope: &Scope, op: Term<'_>) -> Outcome<'py, Object<'py>> {
+pub fn run<'py>(
+    converter: &Converter<'py>,
+    scope: &Scope,
+    op: Term<'_>,
+) -> Outcome<'py, Object<'py>> {
     let mut place = [op; LONGEST];
     let parts = Tuple::of(op).map(|parts| parts.fill(&mut place));
     let Some((name, arguments)) = parts.and_then(|parts| parts.split_first()) else {
