@@ -92,7 +92,7 @@ defmodule Py.Telemetry do
 
   """
   @spec enable() :: :ok
-  def enable, do: Settings.update(:telemetry, fn _before -> true end)
+  def enable, do: Settings.set_telemetry(true)
 
   @doc """
   Emits no more events for calls.
@@ -102,7 +102,7 @@ defmodule Py.Telemetry do
 
   """
   @spec disable() :: :ok
-  def disable, do: Settings.update(:telemetry, fn _before -> false end)
+  def disable, do: Settings.set_telemetry(false)
 
   @doc """
   Emits the state of all pools and of the runtime.

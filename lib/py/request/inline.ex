@@ -31,11 +31,11 @@ defmodule Py.Request.Inline do
   @typep key :: tuple | atom
 
   @doc "How an operation is to be waited for whose option `inline:` has that value."
-  @spec how(table, Py.Native.op(), boolean, timeout) :: how
+  @spec how(table | nil, Py.Native.op(), boolean, timeout) :: how
   def how(table, op, wanted?, timeout),
     do: if(inline?(table, op, wanted?), do: {:inline, timeout}, else: timeout)
 
-  defp inline?(table, _op, wanted?) when table == %{}, do: wanted?
+  defp inline?(nil, _op, wanted?), do: wanted?
 
   defp inline?(table, op, wanted?) do
     key = key(op)

@@ -3,7 +3,7 @@ defmodule Py.Request.Settings do
 
   # What every request looks up before it goes anywhere, in one persistent term: a look costs a
   # request some 20 ns, which is a few hundredths of it, so it has one. Those whose business the
-  # parts are write them, each through `update/2`.
+  # parts are write them, each in turn.
   #
   # Replacing a persistent term makes the emulator look at every process's heap once, which a few
   # writes in the life of a node are worth.
@@ -11,27 +11,46 @@ defmodule Py.Request.Settings do
   alias Py.Request.Inline
   alias Py.Router.{Pool, Registrations}
 
-  @nothing %{telemetry: false, inline: %{}, registrations: %{}, slots: %{}}
+  # A table with nothing in it is `nil`, which takes no call of the emulator's to see.
+  @nothing %{telemetry: false, inline: nil, registrations: nil, slots: nil}
 
   @type t :: %{
           telemetry: boolean,
-          inline: Inline.table(),
-          registrations: Registrations.table(),
-          slots: %{Pool.name() => Pool.slots()}
+          inline: Inline.table() | nil,
+          registrations: Registrations.table() | nil,
+          slots: %{Pool.name() => Pool.slots()} | nil
         }
 
   @doc "All of them."
   @spec get() :: t
   def get, do: :persistent_term.get(__MODULE__, @nothing)
 
-  @doc "Replaces one by what is made of it. Of all that do so at a time one comes after the other."
-  @spec update(atom, (term -> term)) :: :ok
+  @doc "One of the tables."
+  @spec table(:inline | :registrations | :slots) :: map
+  def table(part), do: get()[part] || %{}
+
+  @doc "Replaces a table by what is made of it."
+  @spec update(:inline | :registrations | :slots, (map -> map)) :: :ok
   def update(part, change) do
-    # A name is a lock that nobody takes along when killed.
-    {writer, monitor} = spawn_monitor(fn -> locked(fn -> put(part, change) end) end)
+    replace(fn settings ->
+      changed = change.(settings[part] || %{})
+      %{settings | part => if(changed == %{}, do: nil, else: changed)}
+    end)
+  end
+
+  @doc "Says whether events are wanted for calls."
+  @spec set_telemetry(boolean) :: :ok
+  def set_telemetry(wanted?), do: replace(&%{&1 | telemetry: wanted?})
+
+  # Of all that do so at a time one comes after the other.
+  defp replace(change) do
+    {writer, monitor} =
+      spawn_monitor(fn -> locked(fn -> :persistent_term.put(__MODULE__, change.(get())) end) end)
+
     receive do: ({:DOWN, ^monitor, :process, ^writer, :normal} -> :ok)
   end
 
+  # A name is a lock that nobody takes along when killed.
   defp locked(work) do
     Process.register(self(), __MODULE__)
     work.()
@@ -39,10 +58,5 @@ defmodule Py.Request.Settings do
     ArgumentError ->
       monitor = Process.monitor(__MODULE__)
       receive do: ({:DOWN, ^monitor, :process, _other, _reason} -> locked(work))
-  end
-
-  defp put(part, change) do
-    settings = get()
-    :persistent_term.put(__MODULE__, %{settings | part => change.(settings[part])})
   end
 end

@@ -22,11 +22,11 @@ defmodule Py.Router.Pool do
 
   @doc "A tuple with the pid of each context, `nil` where none is open; `nil` without a pool."
   @spec slots(name) :: slots | nil
-  def slots(name), do: Settings.get().slots[name]
+  def slots(name), do: Settings.table(:slots)[name]
 
   @doc "The pools there are."
   @spec names() :: [name]
-  def names, do: Enum.sort(Map.keys(Settings.get().slots))
+  def names, do: Enum.sort(Map.keys(Settings.table(:slots)))
 
   @doc "Starts a pool or changes a running one, and opens all its contexts."
   @spec start(name, pos_integer | nil, keyword) :: {:ok, [pid]} | {:error, Exception.t()}

@@ -16,14 +16,14 @@ defmodule Py.Router.Registrations do
 
   @doc "All registrations."
   @spec table() :: table
-  def table, do: Settings.get().registrations
+  def table, do: Settings.table(:registrations)
 
   @doc """
   The pool registered for an operation, or `nil`. For a call: by the function itself, by its
   module, or by a package above.
   """
-  @spec pool(table, Native.op()) :: Pool.name() | nil
-  def pool(table, _op) when table == %{}, do: nil
+  @spec pool(table | nil, Native.op()) :: Pool.name() | nil
+  def pool(nil, _op), do: nil
   def pool(table, op), do: find(table, op)
 
   @doc "Registers a pool, in place of another one."

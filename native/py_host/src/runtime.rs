@@ -11,7 +11,9 @@ use pyo3_ffi as ffi;
 
 use crate::attach::ThreadState;
 use crate::lent::orphans;
-use crate::{gilstate, sandbox, Attached, Mode, Object, Raised, Sandbox, StartError, Worker};
+use crate::{
+    gilstate, sandbox, usage, Attached, Mode, Object, Raised, Sandbox, StartError, Worker,
+};
 
 /// Called for a built-in module of ours when an interpreter first imports it.
 pub type ModuleInit = unsafe extern "C" fn() -> *mut ffi::PyObject;
@@ -96,6 +98,7 @@ fn initialise(config: &Config) -> Result<ThreadState, StartError> {
         }
     }
     sandbox::add_hook()?;
+    usage::prepare();
     initialise_main_interpreter(config)?;
     // SAFETY: initialisation leaves this thread attached to the main interpreter, with a state
     // that is ours from here on.

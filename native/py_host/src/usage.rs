@@ -5,7 +5,9 @@
 //! millisecond, and again when something took so long that it matters.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use quanta::Instant;
 
 /// A report that is older is of no use: what the thread did before counts as well.
 const RECENT: Duration = Duration::from_micros(500);
@@ -21,6 +23,11 @@ struct Report {
 
 thread_local! {
     static LAST: Cell<Option<Report>> = const { Cell::new(None) };
+}
+
+/// The clock finds out how fast it runs when it is first read, which takes it half a millisecond.
+pub(crate) fn prepare() {
+    Instant::now();
 }
 
 /// Something begins on this thread at that time, which is about now.

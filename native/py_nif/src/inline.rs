@@ -7,9 +7,10 @@
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use py_host::{usage, Attached, Object, Worker};
+use quanta::Instant;
 use rustler::{Encoder, Env, Term};
 
 use crate::address::{Address, Format, Kind, Scope};
