@@ -98,7 +98,7 @@ defmodule Py.Request.Batch do
   end
 
   # The last chunks are smaller than they might be, which says nothing.
-  defp size(size, count, took) when took < @quick and count >= size, do: min(size * 2, @largest)
+  defp size(size, count, took) when took < @quick and count >= size, do: min(size * 4, @largest)
   defp size(size, _count, took) when took > @slow, do: max(div(size, 2), 1)
   defp size(size, _count, _took), do: size
 
@@ -127,8 +127,13 @@ defmodule Py.Request.Batch do
 
   defp next_chunk([method | left], _size), do: {[method], left}
 
-  defp alike([{{:call, module, function, _, _} = op, options} = call | left], kind, count, chunk)
-       when count > 0 and {module, function, options} === kind do
+  defp alike(
+         [{{:call, module, function, _, _} = op, options} = call | left],
+         {module, function, options} = kind,
+         count,
+         chunk
+       )
+       when count > 0 do
     if movable?(op),
       do: alike(left, kind, count - 1, [call | chunk]),
       else: {Enum.reverse(chunk), [call | left]}
@@ -137,10 +142,13 @@ defmodule Py.Request.Batch do
   defp alike(left, _kind, _count, chunk), do: {Enum.reverse(chunk), left}
 
   # An object decides where its call has to run.
-  defp movable?({:call, _module, _function, args, kwargs}) do
-    not Enum.any?(args, &is_struct(&1, Object)) and
-      not Enum.any?(kwargs, fn {_name, value} -> is_struct(value, Object) end)
-  end
+  defp movable?({:call, _module, _function, args, kwargs}),
+    do: not objects?(args) and not objects?(kwargs)
+
+  defp objects?([]), do: false
+  defp objects?([%Object{} | _rest]), do: true
+  defp objects?([{_name, %Object{}} | _rest]), do: true
+  defp objects?([_other | rest]), do: objects?(rest)
 
   defp merge([{op, options}]), do: {op, options}
 
@@ -156,15 +164,22 @@ defmodule Py.Request.Batch do
   defp settle({:done, result}, chunk, state), do: settle(result, chunk, state)
 
   defp settle({:ok, answers}, chunk, state),
-    do: Enum.zip_with(answers, chunk, &settled(&1, &2, state))
+    do: settled_each(answers, chunk, state)
 
   defp settle({:error, %_{}} = error, chunk, _state), do: List.duplicate(error, length(chunk))
 
   defp settle({:error, reason}, chunk, _state),
     do: List.duplicate({:error, Request.exception(reason)}, length(chunk))
 
+  defp settled({:ok, _value} = ok, {_op, options}, _state), do: Request.decode(ok, options)
+
   defp settled(answer, {op, options}, %{format: format, deadline: deadline}),
     do: Spawned.settle(answer, op, within(options, deadline), format)
+
+  defp settled_each([answer | answers], [call | chunk], state),
+    do: [settled(answer, call, state) | settled_each(answers, chunk, state)]
+
+  defp settled_each([], [], _state), do: []
 
   defp within(options, deadline), do: %{options | timeout: Deadline.left(deadline)}
 end
