@@ -38,6 +38,41 @@ defmodule Py.Modes.InlineTest do
                end) == "one\ntwo."
       end
 
+      test "what the conversion of its value prints, too", %{context: context, inline: inline} do
+        :ok =
+          Context.exec(context, """
+          import dataclasses
+          @dataclasses.dataclass
+          class Noisy:
+              number: int
+              def __getattribute__(self, name):
+                  if name == "number": print("asked")
+                  return super().__getattribute__(name)
+          """)
+
+        assert capture_io(fn -> assert inline.("Noisy(1)", %{}) == {:ok, %{"number" => 1}} end) ==
+                 "asked\n"
+      end
+
+      test "it speaks for its caller", %{context: context, inline: inline} do
+        :ok = Context.exec(context, "import erlang")
+        assert inline.("erlang.self()", %{}) == {:ok, self()}
+        assert {:error, %Error{type: "KeyError"}} = inline.("erlang.self() and {}['key']", %{})
+        opts = [context: context, inline: true]
+        assert Py.eval("[1, 'two']", %{}, [return: :json] ++ opts) == {:ok, ~s([1,"two"])}
+        assert {:ok, %Py.Object{} = list} = Py.eval("[1]", %{}, [return: :object] ++ opts)
+        assert Py.Object.to_term(list) == {:ok, [1]}
+      end
+
+      test "it may have others go on", %{context: context, inline: inline} = test do
+        Py.register_function(:inline_next, fn [n] -> n + 1 end)
+        on_exit(fn -> Py.unregister_function(:inline_next) end)
+        :ok = Context.exec(context, "import erlang")
+        assert inline.("erlang.schedule('inline_next', 1)", %{}) == {:ok, 2}
+        later = "erlang.schedule(__import__('threading').get_ident)"
+        assert inline.(later, %{}) == {:ok, test.worker}
+      end
+
       test "it may send but not wait", %{context: context, inline: inline} = test do
         assert {:ok, _} = inline.("__import__('erlang').send(pid, 'sent')", %{pid: self()})
         assert_receive "sent", 5_000
