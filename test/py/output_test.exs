@@ -132,6 +132,53 @@ defmodule Py.OutputTest do
       assert_received "flushed"
     end
 
+    test "of a Python thread waits for a device that has a lot of it left to write" do
+      code = """
+      import erlang, threading
+      def speak():
+          for n in range(64): print("x" * 65_535)
+          erlang.send(test, "printed")
+      thread = threading.Thread(target=speak)
+      thread.start()
+      thread.join()
+      """
+
+      test = self()
+      device = spawn_link(__MODULE__, :hesitant_device, [test])
+
+      caller =
+        Task.async(fn ->
+          Process.group_leader(self(), device)
+          Py.eval(code, %{test: test})
+        end)
+
+      assert_receive {:writing, ^device}, 10_000
+      # For a second Python would wait; all 4 MiB take it a few milliseconds.
+      refute_receive "printed", 300
+      send(device, :go_on)
+      assert_receive "printed", 10_000
+      assert Task.await(caller, 10_000) == {:ok, nil}
+      send(device, :how_much)
+      assert_receive {:written, 4_194_304}, 10_000
+    end
+
+    # Answers to what is written first when it is told to.
+    def hesitant_device(test, written \\ 0) do
+      receive do
+        {:io_request, from, request, {:put_chars, :unicode, text}} ->
+          if written == 0 do
+            send(test, {:writing, self()})
+            receive do: (:go_on -> :ok)
+          end
+
+          send(from, {:io_reply, request, :ok})
+          hesitant_device(test, written + byte_size(text))
+
+        :how_much ->
+          send(test, {:written, written})
+      end
+    end
+
     test "that never ends does not keep the time from running out" do
       code = "while True: print('again')"
       text = capture_io(fn -> send(self(), Py.exec(code, timeout: 50)) end)
