@@ -53,6 +53,8 @@ defmodule Bench.Call do
        fn number ->
          {:ok, 4.0} = Py.call(:math, :sqrt, [16], context: context(contexts, number))
        end},
+      {"math.sqrt, inline",
+       fn _number -> {:ok, 4.0} = Py.call(:math, :sqrt, [16], inline: true) end},
       {"eval 1+1, routed", fn _number -> {:ok, 2} = Py.eval("1+1") end},
       {"eval 1+1, own context",
        fn number -> {:ok, 2} = Py.eval("1+1", %{}, context: context(contexts, number)) end}

@@ -201,9 +201,9 @@ defmodule Py.Context do
   What a context is and does: `:mode`, `:execution_mode`, `:interp_id`, `:queue` (requests
   waiting), `:running`, `:request` (the id of what runs, or 0), `:busy` (microseconds the running
   request has taken so far, in steps of a few milliseconds), `:operation` (what it is, as in
-  `"math.sqrt"` or `"eval: x + 1"`) and `:caller` (who asked for it), both `nil` while a call runs
-  inline, `:objects` (handles held), `:served` (requests so far) and `:memory` (bytes allocated since it was opened, or `nil` without
-  a `memory_limit:`).
+  `"math.sqrt"` or `"eval: x + 1"`) and `:caller` (who asked for it), both of them `nil` while a
+  call runs inline, `:objects` (handles held), `:served` (requests so far) and `:memory` (bytes
+  allocated since it was opened, or `nil` without a `memory_limit:`).
 
       {:ok, %{queue: 0}} = Py.Context.info(context)
 
