@@ -70,6 +70,23 @@ defmodule Py.RequestTest do
     end
   end
 
+  describe "the caller's time slice" do
+    test "is what copying large arguments is paid from" do
+      context = start_context()
+      call = &({:ok, _} = Py.call(:builtins, :len, [&1], context: context))
+      large = for n <- 1..50_000, do: [n]
+      assert reductions(fn -> call.([[1]]) end) < 1_000
+      assert reductions(fn -> call.(large) end) > 1_000
+    end
+
+    defp reductions(work) do
+      {:reductions, before} = Process.info(self(), :reductions)
+      work.()
+      {:reductions, later} = Process.info(self(), :reductions)
+      later - before
+    end
+  end
+
   describe "the private namespace of a process" do
     test "begins with its first exec and is seen by eval and __main__" do
       assert {:error, %Py.Error{type: "NameError"}} = Py.eval("x")

@@ -45,18 +45,23 @@ defmodule Py.Request.Settings do
   # Of all that do so at a time one comes after the other.
   defp replace(change) do
     {writer, monitor} =
-      spawn_monitor(fn -> locked(fn -> :persistent_term.put(__MODULE__, change.(get())) end) end)
+      spawn_monitor(fn ->
+        lock()
+        :persistent_term.put(__MODULE__, change.(get()))
+      end)
 
-    receive do: ({:DOWN, ^monitor, :process, ^writer, :normal} -> :ok)
+    receive do
+      {:DOWN, ^monitor, :process, ^writer, :normal} -> :ok
+      {:DOWN, ^monitor, :process, ^writer, reason} -> exit(reason)
+    end
   end
 
   # A name is a lock that nobody takes along when killed.
-  defp locked(work) do
+  defp lock do
     Process.register(self(), __MODULE__)
-    work.()
   rescue
     ArgumentError ->
       monitor = Process.monitor(__MODULE__)
-      receive do: ({:DOWN, ^monitor, :process, _other, _reason} -> locked(work))
+      receive do: ({:DOWN, ^monitor, :process, _other, _reason} -> lock())
   end
 end

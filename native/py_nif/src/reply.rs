@@ -30,7 +30,7 @@ use crate::contexts::Entry;
 use crate::convert::Plain;
 use crate::output::Attended;
 use crate::terms::{self, AnyPid, OwnedTerm, Tuple};
-use crate::{atoms, attendant, task};
+use crate::{atoms, attendant, task, timeslice};
 
 const QUEUED: u8 = 0;
 const RUNNING: u8 = 1;
@@ -189,7 +189,7 @@ impl Ticket {
         if self.state.load(Ordering::Acquire) != REPLIED {
             return None;
         }
-        self.leave(REPLIED).map(|reply| reply.encode(env))
+        self.leave(REPLIED).map(|reply| reply.fetch(env))
     }
 
     /// The same, and otherwise whatever there is to be heard comes as messages `{Tag, Message}`,
@@ -210,7 +210,7 @@ impl Ticket {
         // Still locked: what is said from now on is a message, and so is the answer after it.
         let reply = self.leave(REPLIED | if was_early { EARLY } else { 0 })?;
         if !was_early {
-            return Some(reply.encode(env));
+            return Some(reply.fetch(env));
         }
         terms::calling(env, || self.say(tag, OwnedTerm::new(|env| reply.encode(env))));
         None
@@ -372,6 +372,14 @@ impl Ticket {
 }
 
 impl Reply {
+    /// For the caller, who pays for the copy.
+    fn fetch<'a>(&self, env: Env<'a>) -> Term<'a> {
+        match self {
+            Reply::Value(_) => self.encode(env),
+            Reply::Term(_) => timeslice::paid(env, || self.encode(env)),
+        }
+    }
+
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         match self {
             Reply::Value(value) => (atoms::ok(), value).encode(env),

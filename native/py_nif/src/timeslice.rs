@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use quanta::Instant;
 use rustler::Env;
 
 /// The BEAM reckons with a millisecond for the time a process may run in one go. A process that
@@ -13,6 +14,14 @@ const PERCENT: Duration = Duration::from_micros(10);
 thread_local! {
     /// Nanoseconds that this scheduler's processes have not paid for yet.
     static DEBT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Does what takes as long as a term is large, at the expense of the process that has called.
+pub fn paid<R>(env: Env<'_>, work: impl FnOnce() -> R) -> R {
+    let since = Instant::now();
+    let result = work();
+    pay(env, since.elapsed());
+    result
 }
 
 pub fn pay(env: Env<'_>, elapsed: Duration) {

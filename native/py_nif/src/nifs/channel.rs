@@ -207,14 +207,18 @@ fn message(channel: &Channel, term: Term<'_>, encoded: bool) -> NifResult<Option
         return Ok(Some(Message::of(data.to_term(term.get_env()))));
     }
     let measure = Measure::of(term);
-    // Large terms take their time to be walked and copied, which is the caller's.
-    if measure.size >= LARGE {
-        consume_timeslice(term.get_env(), (measure.size / LARGE).min(100) as i32);
-    }
+    pay(term.get_env(), measure.size);
     if measure.has_encoder && !encoded {
         return Ok(None);
     }
     Ok(Some(Message::measured(term, &measure)))
+}
+
+/// Large terms take their time to be walked and copied, which is the caller's.
+fn pay(env: Env<'_>, size: usize) {
+    if size >= LARGE {
+        consume_timeslice(env, (size / LARGE).min(100) as i32);
+    }
 }
 
 fn sent(env: Env<'_>, sent: Sent) -> Term<'_> {
@@ -227,7 +231,10 @@ fn sent(env: Env<'_>, sent: Sent) -> Term<'_> {
 
 fn taken<'a>(env: Env<'a>, taken: &Taken) -> Term<'a> {
     match taken {
-        Taken::Message(message) => reply::ok(env, message.term().in_env(env)),
+        Taken::Message(message) => {
+            pay(env, message.size());
+            reply::ok(env, message.term().in_env(env))
+        }
         Taken::Empty => atoms::empty().encode(env),
         Taken::Closed => (atoms::error(), atoms::closed()).encode(env),
     }

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use py_host::queue::SharedJob;
 use py_host::{Nested, Rejection};
@@ -164,9 +164,7 @@ fn look(env: Env<'_>, ticket: &Ticket, others: usize) {
     // In the queue of one that wakes up there is ours.
     let most = if is_awake { SHORT_QUEUE } else { 1 };
     if context.waiting() <= most && (others == 0 || (others >= CROWD && !is_awake)) {
-        let since = Instant::now();
-        ticket.entry.patience.look(ticket, is_awake);
-        timeslice::pay(env, since.elapsed());
+        timeslice::paid(env, || ticket.entry.patience.look(ticket, is_awake));
     }
 }
 
@@ -181,8 +179,8 @@ fn request_cancel(ticket: ResourceArc<TicketRef>) -> Atom {
 
 /// What Python waits for; `gone` if it no longer does.
 #[rustler::nif]
-fn callback_reply<'a>(callback: ResourceArc<CallbackRef>, answer: Term<'a>) -> Atom {
-    if callback.0.give(answer) {
+fn callback_reply<'a>(env: Env<'a>, callback: ResourceArc<CallbackRef>, answer: Term<'a>) -> Atom {
+    if timeslice::paid(env, || callback.0.give(answer)) {
         atoms::ok()
     } else {
         atoms::gone()

@@ -1,17 +1,13 @@
 //! What all processes and contexts share; see `crate::state`.
 
 use std::thread;
-use std::time::{Duration, Instant};
 
-use rustler::schedule::consume_timeslice;
 use rustler::{Atom, Encoder, Env, Term};
 
 use super::Tagged;
 use crate::atoms;
 use crate::state::{self, Uncounted, Value};
-
-/// A time slice of the BEAM is taken to last as long.
-const TIME_SLICE: Duration = Duration::from_millis(1);
+use crate::timeslice::paid;
 
 #[rustler::nif]
 fn state_fetch<'a>(env: Env<'a>, key: Term<'a>) -> Term<'a> {
@@ -63,15 +59,4 @@ impl Encoder for Keys {
 fn state_clear() -> Atom {
     state::clear();
     atoms::ok()
-}
-
-/// Copying takes as long as the term is large, and the calling process pays for that.
-fn paid<R>(env: Env<'_>, work: impl FnOnce() -> R) -> R {
-    let start = Instant::now();
-    let result = work();
-    let percent = start.elapsed().as_nanos() * 100 / TIME_SLICE.as_nanos();
-    if percent > 0 {
-        consume_timeslice(env, percent.min(100) as i32);
-    }
-    result
 }

@@ -12,10 +12,10 @@ use rustler::types::list::ListIterator;
 use rustler::{Atom, Encoder, Env, Term};
 
 use crate::address::Scope;
-use crate::atoms;
 use crate::convert::Converter;
 use crate::failure::{Direction, Outcome, Unconvertible};
 use crate::terms::{OwnedTerm, Tuple};
+use crate::{atoms, timeslice};
 
 use plain::PlainOp;
 
@@ -29,8 +29,10 @@ pub enum Op {
 }
 
 impl Op {
+    /// For the process that calls, which pays for the copy.
     pub fn of(op: Term<'_>) -> Op {
-        PlainOp::of(op).map_or_else(|| Op::Term(OwnedTerm::of(op)), Op::Plain)
+        let copy = || timeslice::paid(op.get_env(), || OwnedTerm::of(op));
+        PlainOp::of(op).map_or_else(|| Op::Term(copy()), Op::Plain)
     }
 
     pub fn run<'py>(&self, converter: &Converter<'py>, scope: &Scope) -> Outcome<'py, Object<'py>> {
