@@ -54,6 +54,29 @@ defmodule Py.Modes.InlineTest do
                  "asked\n"
       end
 
+      test "what threads print that it starts", %{context: context, inline: inline} do
+        :ok =
+          Context.exec(context, """
+          import threading
+          def speak():
+              thread = threading.Thread(target=print, args=("line",))
+              thread.start()
+              thread.join()
+          """)
+
+        {:ok, device} = StringIO.open("")
+
+        # Inline there is no waiting until it has arrived.
+        Task.await(
+          Task.async(fn ->
+            Process.group_leader(self(), device)
+            assert inline.("speak()", %{}) == {:ok, nil}
+            assert eventually(fn -> StringIO.contents(device) == {"", "line\n"} end)
+          end),
+          20_000
+        )
+      end
+
       test "it speaks for its caller", %{context: context, inline: inline} do
         :ok = Context.exec(context, "import erlang")
         assert inline.("erlang.self()", %{}) == {:ok, self()}

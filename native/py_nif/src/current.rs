@@ -14,14 +14,14 @@ use crate::convert::Converter;
 use crate::local::Local;
 use crate::output::Lines;
 use crate::reply::Ticket;
+use crate::shown::Lazily;
 
 /// Which request that is.
 #[derive(Clone, Copy)]
 enum Asked<'r> {
     Ticket(&'r Arc<Ticket>),
-    /// One that does without a ticket until it needs this. Threads of Python's own do not see it:
-    /// there are none when it begins.
-    Inline(&'r dyn Fn() -> Arc<Ticket>),
+    /// One that runs inline, and has a ticket once it needs one.
+    Inline(Lazily<'r>),
     /// None: the event loop, each of whose tasks has its own.
     Loop,
 }
@@ -62,7 +62,7 @@ impl<'r> Current<'r> {
     pub fn inline(
         worker: &'r Worker,
         entry: &'r Arc<Entry>,
-        ticket: &'r dyn Fn() -> Arc<Ticket>,
+        ticket: Lazily<'r>,
         format: Format,
     ) -> Current<'r> {
         let (lines, outer) = (RefCell::default(), CURRENT.get());
@@ -76,7 +76,7 @@ impl<'r> Current<'r> {
     }
 
     /// Whatever `work` calls on this thread belongs to this.
-    pub fn during<R>(&self, work: impl FnOnce() -> R) -> R {
+    pub fn during<R>(&self, py: Attached<'_>, work: impl FnOnce() -> R) -> R {
         struct Leave(*const Current<'static>);
         impl Drop for Leave {
             fn drop(&mut self) {
@@ -88,7 +88,7 @@ impl<'r> Current<'r> {
         match self.request {
             Asked::Ticket(ticket) => self.entry.current.during(Some(ticket), work),
             Asked::Loop => self.entry.current.during(None, work),
-            Asked::Inline(_) => work(),
+            Asked::Inline(ticket) => self.entry.current.during_inline(py, ticket, work),
         }
     }
 
@@ -150,7 +150,7 @@ pub fn ticket(converter: &Converter<'_>, current: Option<&Current<'_>>) -> Optio
     }
     match current.and_then(Current::ticket) {
         Some(ticket) => Some(ticket),
-        None => converter.entry.current.get(),
+        None => converter.entry.current.get_beside(converter.py),
     }
 }
 

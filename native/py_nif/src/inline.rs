@@ -108,7 +108,7 @@ impl<'a, 'r> Inline<'a, 'r> {
         task::cancel_doomed(py, worker, self.entry);
         let ticket = || Arc::clone(self.ticket());
         let current = Current::inline(worker, self.entry, &ticket, self.format);
-        current.during(|| {
+        current.during(py, || {
             let converter = current.converter(py);
             let outcome = ops::run(&converter, self.scope, self.op);
             if outcome.as_ref().is_ok_and(|value| is_unfinished(&converter, value)) {

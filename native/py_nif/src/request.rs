@@ -95,7 +95,7 @@ impl Request {
         }
         let (answer, next) = {
             let current = Current::request(py, worker, ticket);
-            current.during(|| self.work(&current.converter(py), marker, &current))
+            current.during(py, || self.work(&current.converter(py), marker, &current))
         };
         let loops = (next == Next::Drive).then(|| Arc::clone(&ticket.entry));
         self.leave(answer);

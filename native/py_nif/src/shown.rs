@@ -9,7 +9,12 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread;
 
+use py_host::Attached;
+
 use crate::reply::Ticket;
+
+/// Gives the ticket of a request that does without one for as long as nobody needs it.
+pub type Lazily<'r> = &'r dyn Fn() -> Arc<Ticket>;
 
 /// Apart from what callers read, as it is written to with every request.
 #[repr(align(128))]
@@ -18,6 +23,8 @@ pub struct Shown {
     ticket: AtomicPtr<Ticket>,
     /// Threads between looking and having a reference of their own.
     lookers: AtomicUsize,
+    /// What runs inline.
+    inline: AtomicPtr<Lazily<'static>>,
 }
 
 impl Shown {
@@ -38,6 +45,35 @@ impl Shown {
         let shown = ticket.map_or(ptr::null(), Arc::as_ptr);
         self.ticket.store(shown.cast_mut(), Ordering::Release);
         work()
+    }
+
+    /// Shows a request that runs inline, to threads that Python code may start meanwhile.
+    pub fn during_inline<R>(
+        &self,
+        _py: Attached<'_>,
+        ticket: Lazily<'_>,
+        work: impl FnOnce() -> R,
+    ) -> R {
+        struct Leave<'s>(&'s Shown);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.inline.store(ptr::null_mut(), Ordering::Relaxed);
+            }
+        }
+        let _leave = Leave(self);
+        self.inline.store(ptr::from_ref(&ticket).cast_mut().cast(), Ordering::Relaxed);
+        work()
+    }
+
+    /// Also that of a request that runs inline, for a thread of the same interpreter.
+    pub fn get_beside(&self, _py: Attached<'_>) -> Option<Arc<Ticket>> {
+        self.get().or_else(|| {
+            let inline = self.inline.load(Ordering::Relaxed);
+            // SAFETY: where code runs inline, each interpreter has a GIL of its own. We hold it
+            // now, and `during_inline` did when it put the pointer there, and will when it takes
+            // it away.
+            (!inline.is_null()).then(|| unsafe { (*inline)() })
+        })
     }
 
     pub fn get(&self) -> Option<Arc<Ticket>> {

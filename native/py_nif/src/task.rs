@@ -146,7 +146,7 @@ pub fn drive(py: Attached<'_>, worker: &Worker, entry: &Arc<Entry>) {
             entry.context.interrupt_after(id, CLEARING_UP);
         }
         let current = Current::event_loop(worker, entry);
-        let driven = current.during(|| {
+        let driven = current.during(py, || {
             let name = if closing { c"drive_to_end" } else { c"drive" };
             let driven = tasks.attr(name).and_then(|drive| drive.call0());
             output::flush(&current);

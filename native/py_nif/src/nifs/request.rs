@@ -92,7 +92,8 @@ fn submit<'a>(
             None => entry.context.is_hot() && entry.context.waiting() < SHORT_QUEUE,
         };
     let times = is_timed.then(Times::default);
-    let address = Address { op: Op::of(op), scope, format: wanted, caller: env.pid(), kind, times };
+    let address =
+        Address { op: Op::paid(env, op), scope, format: wanted, caller: env.pid(), kind, times };
     let ticket = Ticket::new(entry, address);
     let task = is_task.then(|| ticket.reference(env));
     let job: SharedJob = Arc::clone(&ticket) as SharedJob;

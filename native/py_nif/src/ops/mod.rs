@@ -29,9 +29,13 @@ pub enum Op {
 }
 
 impl Op {
-    /// For the process that calls, which pays for the copy.
     pub fn of(op: Term<'_>) -> Op {
-        let copy = || timeslice::paid(op.get_env(), || OwnedTerm::of(op));
+        PlainOp::of(op).map_or_else(|| Op::Term(OwnedTerm::of(op)), Op::Plain)
+    }
+
+    /// The same at the expense of the process that has called: a copy takes as long as it is large.
+    pub fn paid(env: Env<'_>, op: Term<'_>) -> Op {
+        let copy = || timeslice::paid(env, || OwnedTerm::of(op));
         PlainOp::of(op).map_or_else(|| Op::Term(copy()), Op::Plain)
     }
 
