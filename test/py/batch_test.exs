@@ -96,10 +96,11 @@ defmodule Py.BatchTest do
         {:math, :sqrt, [25]},
         {:math, :gcd, [4, 6]},
         {:builtins, :sorted, [[1, 2]], kwargs: [reverse: true]},
+        {:builtins, :sorted, [[1, 2]], kwargs: %{"reverse" => true}},
         {:math, :sqrt, ["x"]}
       ]
 
-      assert [{:ok, 4.0}, {:ok, 5.0}, {:ok, 2}, {:ok, [2, 1]}, {:error, %Error{}}] =
+      assert [{:ok, 4.0}, {:ok, 5.0}, {:ok, 2}, {:ok, [2, 1]}, {:ok, [2, 1]}, {:error, %Error{}}] =
                Py.parallel(calls)
     end
 

@@ -6,8 +6,8 @@ defmodule Py.Request.Batch do
   # better spread over the contexts. Each chunk that came back quickly makes the next one twice as
   # large, each slow one half.
 
-  alias Py.{Deadline, Native, Object, Request, Router, Telemetry}
-  alias Py.Request.{Spawned, Waiting}
+  alias Py.{Deadline, Native, Request, Router, Telemetry}
+  alias Py.Request.{Route, Spawned, Waiting}
 
   @type call :: {Native.op(), options :: map}
 
@@ -142,13 +142,7 @@ defmodule Py.Request.Batch do
   defp alike(left, _kind, _count, chunk), do: {Enum.reverse(chunk), left}
 
   # An object decides where its call has to run.
-  defp movable?({:call, _module, _function, args, kwargs}),
-    do: not objects?(args) and not objects?(kwargs)
-
-  defp objects?([]), do: false
-  defp objects?([%Object{} | _rest]), do: true
-  defp objects?([{_name, %Object{}} | _rest]), do: true
-  defp objects?([_other | rest]), do: objects?(rest)
+  defp movable?(op), do: Route.owner(op) == nil
 
   defp merge([{op, options}]), do: {op, options}
 

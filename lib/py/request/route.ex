@@ -277,14 +277,15 @@ defmodule Py.Request.Route do
          do: go_on.(place, Waiting.within(how, Deadline.left(deadline)))
   end
 
-  # The context of the first object among arguments, keyword arguments or variables.
-  defp owner([]), do: nil
-  defp owner([%Object{context: context} | _rest]), do: context
-  defp owner([{_name, %Object{context: context}} | _rest]), do: context
-  defp owner([_other | rest]), do: owner(rest)
-  defp owner(map) when map_size(map) > 0, do: map |> Map.to_list() |> owner()
-  defp owner({:eval, _code, vars}), do: owner(vars)
-  defp owner({:sigil, _code, vars, _file, _line, _assigns}), do: owner(vars)
-  defp owner({:call, _module, _function, args, kwargs}), do: owner(args) || owner(kwargs)
-  defp owner(_none), do: nil
+  @doc "The context of the first object among arguments, keyword arguments or variables."
+  @spec owner(Native.op() | list | map) :: pid | nil
+  def owner([]), do: nil
+  def owner([%Object{context: context} | _rest]), do: context
+  def owner([{_name, %Object{context: context}} | _rest]), do: context
+  def owner([_other | rest]), do: owner(rest)
+  def owner(map) when map_size(map) > 0, do: map |> Map.to_list() |> owner()
+  def owner({:eval, _code, vars}), do: owner(vars)
+  def owner({:sigil, _code, vars, _file, _line, _assigns}), do: owner(vars)
+  def owner({:call, _module, _function, args, kwargs}), do: owner(args) || owner(kwargs)
+  def owner(_none), do: nil
 end

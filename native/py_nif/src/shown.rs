@@ -71,7 +71,7 @@ impl Shown {
             let inline = self.inline.load(Ordering::Relaxed);
             // SAFETY: where code runs inline, each interpreter has a GIL of its own. We hold it
             // now, and `during_inline` did when it put the pointer there, and will when it takes
-            // it away.
+            // it away. So the process whose terms the ticket copies is in its NIF all the while.
             (!inline.is_null()).then(|| unsafe { (*inline)() })
         })
     }
