@@ -21,7 +21,8 @@ defmodule Py.Callback do
            exception :: Py.Object.t() | nil}
   @type reply :: {:ok, term} | {:error, failure}
 
-  # The callbacks this process runs, innermost first, each with the context that waits for it.
+  # The callbacks this process runs, innermost first, each with the context that waits for it. As
+  # all calls look there, they do without `Process.get/1`, which is two calls further away.
   @open :"$py_callbacks"
 
   @doc "Runs a callback in this process and gives Python what came of it."
@@ -82,8 +83,8 @@ defmodule Py.Callback do
   @doc "The innermost callback this process runs for that context, or `nil`."
   @spec open(pid) :: Native.callback() | nil
   def open(context) do
-    case Process.get(@open) do
-      nil -> nil
+    case :erlang.get(@open) do
+      :undefined -> nil
       open -> with {_context, callback} <- List.keyfind(open, context, 0), do: callback
     end
   end
@@ -91,8 +92,8 @@ defmodule Py.Callback do
   @doc "The innermost callback this process runs for a context of that pool, or of any."
   @spec innermost(Pool.name() | nil) :: {pid, Native.callback()} | nil
   def innermost(pool) do
-    case Process.get(@open) do
-      nil -> nil
+    case :erlang.get(@open) do
+      :undefined -> nil
       [innermost | _outer] when pool == nil -> innermost
       open -> Enum.find(open, fn {context, _callback} -> in_pool?(context, pool) end)
     end

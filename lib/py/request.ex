@@ -42,8 +42,8 @@ defmodule Py.Request do
   def call(module, function, args, [], format),
     do: call_plain(module, function, args, false, format)
 
-  def call(module, function, args, [inline: true], format),
-    do: call_plain(module, function, args, true, format)
+  def call(module, function, args, [{:inline, inline?}], format) when is_boolean(inline?),
+    do: call_plain(module, function, args, inline?, format)
 
   def call(module, function, args, opts, format) do
     options = Options.parse!(:call, opts)

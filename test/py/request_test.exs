@@ -153,6 +153,32 @@ defmodule Py.RequestTest do
     assert Py.call("os.path", :join, ["a", "b"]) == {:ok, "a/b"}
     assert Py.call(:os, "path.basename", ["a/b"]) == {:ok, "b"}
     assert Py.call(:builtins, "str.upper", ["x"]) == {:ok, "X"}
+    for _ <- 1..2, do: assert(Py.call(:os, :"path.basename", ["a/b"]) == {:ok, "b"})
+  end
+
+  test "a name means what it stands for at the time of the call" do
+    context = start_context()
+    call = fn -> Py.call(:changing, :which, [], context: context) end
+
+    for {module, function} <- [{1, 1}, {1, 2}, {2, 3}] do
+      :ok =
+        Py.exec(
+          """
+          import sys, types
+          module = sys.modules.get("changing")
+          if module is None or module.number != #{module}:
+              module = sys.modules["changing"] = types.ModuleType("changing")
+              module.number = #{module}
+          module.which = lambda: (#{module}, #{function})
+          """,
+          context: context
+        )
+
+      for _ <- 1..2, do: assert(call.() == {:ok, {module, function}})
+    end
+
+    :ok = Py.exec("del sys.modules['changing']", context: context)
+    assert {:error, %Py.Error{type: "ModuleNotFoundError"}} = call.()
   end
 
   test "vars are a map or a keyword list" do

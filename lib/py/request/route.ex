@@ -68,13 +68,9 @@ defmodule Py.Request.Route do
           Waiting.outcome()
   def route(settings, op, pool, format, how)
 
-  def route(settings, {:call, :__main__, _function, _args, _kwargs} = op, pool, format, how),
-    do: scoped(settings, op, pool, format, how)
-
-  def route(settings, {:call, "__main__", _function, _args, _kwargs} = op, pool, format, how),
-    do: scoped(settings, op, pool, format, how)
-
-  def route(settings, {:call, _module, _function, args, kwargs} = op, pool, format, how) do
+  def route(settings, {:call, module, _function, args, kwargs} = op, pool, format, how)
+      when (is_atom(module) and module != :__main__) or
+             (is_binary(module) and module != "__main__") do
     case Choice.bound(pool) || owner(args) || owner(kwargs) do
       nil -> in_pool(settings, op, pool, :context, format, how)
       context -> in_given(context, op, :context, format, how)

@@ -7,7 +7,7 @@ defmodule Py.Router.Choice do
   alias Py.{ContextError, Native, Router}
   alias Py.Router.Pool
 
-  # Where a process keeps what it is bound to.
+  # Where a process keeps what it is bound to. Looked at as in `Py.Callback`.
   @bound :"$py_context"
 
   @type pool :: Pool.name()
@@ -37,7 +37,12 @@ defmodule Py.Router.Choice do
 
   @doc "The context this process is bound to, for a pool or, with `nil`, for calls that name none."
   @spec bound(pool | nil) :: pid | nil
-  def bound(pool), do: Process.get(bound_key(pool))
+  def bound(pool) do
+    case :erlang.get(bound_key(pool)) do
+      :undefined -> nil
+      context -> context
+    end
+  end
 
   @doc "The context of a pool that this scheduler prefers."
   @spec preferred(pool) :: {:ok, pid | {atom, node}} | {:error, Exception.t()}

@@ -94,9 +94,6 @@ impl Context {
         if !possible || self.seat.shared.load(Ordering::Relaxed) || !self.is_idle() {
             return false;
         }
-        if !has_deep_stack() {
-            return false;
-        }
         let Ok(seat) = self.seat.taken.try_lock() else { return false };
         let Some(seated) = *seat else { return false };
         // SAFETY: both live until `Offer` has locked the seat, which we hold.
@@ -178,20 +175,16 @@ thread_local! {
     static STACK: RefCell<Option<DefaultStack>> = const { RefCell::new(None) };
 }
 
-/// Makes this thread's stack unless it has one; false if there is no room for it.
-fn has_deep_stack() -> bool {
+/// Not at all if there is no room for such a stack. Never within itself: what runs inline does not
+/// lead back here.
+fn on_deep_stack(work: impl FnOnce()) {
     STACK.with_borrow_mut(|stack| {
         if stack.is_none() {
             *stack =
                 runtime::get().ok().and_then(|config| DefaultStack::new(config.stack_size).ok());
         }
-        stack.is_some()
-    })
-}
-
-/// Comes after `has_deep_stack`, and never within itself: such a job does not lead back here.
-fn on_deep_stack(work: impl FnOnce()) {
-    STACK.with_borrow_mut(|stack| {
-        corosensei::on_stack(stack.as_mut().expect("made before"), work);
+        if let Some(stack) = stack {
+            corosensei::on_stack(stack, work);
+        }
     });
 }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use py_host::{usage, Attached, Object, Worker};
-use quanta::Instant;
 use rustler::{Encoder, Env, Term};
 
 use crate::address::{Address, Format, Kind, Scope};
@@ -76,7 +75,7 @@ impl<'a, 'r> Inline<'a, 'r> {
     /// `None` if it cannot run here now.
     pub fn run(&self) -> Option<Term<'a>> {
         let env = self.env;
-        let since = Instant::now();
+        let since = usage::now();
         usage::begin(since);
         let mut answer = None;
         let has_run = terms::calling(env, || {
@@ -87,7 +86,7 @@ impl<'a, 'r> Inline<'a, 'r> {
         if !has_run {
             return None;
         }
-        let mut elapsed = since.elapsed();
+        let mut elapsed = usage::now() - since;
         if elapsed >= LONG {
             elapsed = usage::held(elapsed);
         }

@@ -31,6 +31,7 @@ mod reactor;
 mod reply;
 mod request;
 mod shown;
+mod sites;
 mod state;
 mod task;
 mod terms;

@@ -20,6 +20,7 @@ use crate::builtin;
 use crate::convert::{Moulds, Spare};
 use crate::keys::Names;
 use crate::kinds::{Builtin, How, TypeEncoder};
+use crate::sites::Sites;
 use crate::terms::TermStore;
 
 /// More atoms than this in one interpreter's traffic and the cache starts again from empty.
@@ -76,6 +77,7 @@ pub struct Local {
     pub json_integer: Kept,
     compile_eval: Kept,
     compile_exec: Kept,
+    pub sites: Sites,
     /// Keys of maps that came as binaries.
     pub keys: Names,
     /// For terms in the making.
@@ -160,6 +162,7 @@ impl Local {
             compile_eval: code.attr(c"compile_eval")?.keep(),
             compile_exec: code.attr(c"compile_exec")?.keep(),
             convert: convert.keep(),
+            sites: Sites::default(),
             keys: Names::default(),
             scratch: Spare::default(),
             moulds: Moulds::new(),

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use quanta::Instant;
+use py_host::usage;
 use rustler::Env;
 
 /// The BEAM reckons with a millisecond for the time a process may run in one go. A process that
@@ -18,9 +18,9 @@ thread_local! {
 
 /// Does what takes as long as a term is large, at the expense of the process that has called.
 pub fn paid<R>(env: Env<'_>, work: impl FnOnce() -> R) -> R {
-    let since = Instant::now();
+    let since = usage::now();
     let result = work();
-    pay(env, since.elapsed());
+    pay(env, usage::now() - since);
     result
 }
 

@@ -9,35 +9,70 @@ use crate::atoms;
 use crate::convert::{self, atom_text, Converter};
 use crate::current;
 use crate::failure::{Direction, Outcome, Unconvertible};
+use crate::sites::Site;
 
-pub fn call<'py>(
+pub fn call<'py, 't>(
     converter: &Converter<'py>,
     scope: &Scope,
-    module: Term<'_>,
-    function: Term<'_>,
+    module: Term<'t>,
+    function: Term<'t>,
     args: Term<'_>,
     kwargs: Term<'_>,
 ) -> Outcome<'py, Object<'py>> {
     let (args, kwargs) = arguments(converter, args, kwargs)?;
-    if !is_main(module) {
-        let names = [name(converter, module)?, name(converter, function)?];
-        return of_module(converter, &names, &args, kwargs.as_ref());
-    }
-    let callable = from_namespace(converter, scope, function)?;
+    let callable = if is_main(module) {
+        from_namespace(converter, scope, function)?
+    } else if module.is_atom() && function.is_atom() {
+        by_atoms(converter, [module, function])?
+    } else {
+        by_names(converter, &[name(converter, module)?, name(converter, function)?])?
+    };
     current::converted();
     Ok(callable.call(&args, kwargs.as_ref())?)
 }
 
-/// The names, of a module and a function in there, are interned.
-pub fn of_module<'py>(
+/// A function in a module, whose names are interned.
+pub fn by_names<'py>(
     converter: &Converter<'py>,
     [module, function]: &[Object<'py>; 2],
-    args: &Object<'py>,
-    kwargs: Option<&Object<'py>>,
 ) -> Outcome<'py, Object<'py>> {
-    let callable = attribute(import_named(converter, module)?, function)?;
-    current::converted();
-    Ok(callable.call(args, kwargs)?)
+    attribute(import_named(converter, module)?, function)
+}
+
+/// The same by atoms, as most are named.
+pub fn by_atoms<'py>(
+    converter: &Converter<'py>,
+    names: [Term<'_>; 2],
+) -> Outcome<'py, Object<'py>> {
+    let key = names.map(|name| name.as_c_arg());
+    let known = converter.local.sites.find(converter.py, key);
+    let site = match known.filter(|site| is_present(&site.module, &site.found)) {
+        Some(site) => site,
+        None => {
+            let [module, function] = names;
+            let (module, function) = (name(converter, module)?, name(converter, function)?);
+            let found = import_named(converter, &module)?;
+            let is_dotted = is_dotted(&function);
+            let site = Site { module, function, is_dotted, found };
+            converter.local.sites.remember(key, &site);
+            site
+        }
+    };
+    if site.is_dotted {
+        attribute(site.found, &site.function)
+    } else {
+        Ok(site.found.getattr(&site.function)?)
+    }
+}
+
+/// Is that the module of that name still? To see that nobody is in the middle of importing it
+/// takes several times as long.
+fn is_present<'py>(name: &Object<'py>, module: &Object<'py>) -> bool {
+    present(name).is_some_and(|present| present.as_ptr() == module.as_ptr())
+}
+
+fn is_dotted(name: &Object<'_>) -> bool {
+    name.as_str().is_some_and(|text| text.contains('.'))
 }
 
 pub fn call_object<'py>(
@@ -140,16 +175,14 @@ fn loaded<'py>(name: &Object<'py>) -> Result<Option<Object<'py>>, Raised<'py>> {
 
 /// `object.name`, where the name may be dotted: `Path.home`.
 fn attribute<'py>(object: Object<'py>, name: &Object<'py>) -> Outcome<'py, Object<'py>> {
-    match name.as_str() {
-        Some(text) if text.contains('.') => {
-            let mut found = object;
-            for part in text.split('.') {
-                found = found.getattr(&Object::str(name.py(), part)?)?;
-            }
-            Ok(found)
-        }
-        _ => Ok(object.getattr(name)?),
+    if !is_dotted(name) {
+        return Ok(object.getattr(name)?);
     }
+    let mut found = object;
+    for part in name.as_str().unwrap_or_default().split('.') {
+        found = found.getattr(&Object::str(name.py(), part)?)?;
+    }
+    Ok(found)
 }
 
 /// A function that the user's own code defined, in the namespace it was defined in.

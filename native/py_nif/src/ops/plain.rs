@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 
 use super::{call, code};
 use crate::address::Scope;
-use crate::atoms;
 use crate::convert::{self, Converter, In, Plain};
 use crate::failure::Outcome;
 use crate::terms::Tuple;
+use crate::{atoms, current};
 
 /// More arguments go as a term.
 const MOST: usize = 4;
@@ -124,9 +124,21 @@ impl PlainOp {
                 let count = self.items.len() - names.len();
                 let args = values.map(|value| value.to_python(converter));
                 let args = convert::tuple_of(converter, count, args)?;
-                let [module, function] = &names;
-                let names = [module.to_name(converter)?, function.to_name(converter)?];
-                call::of_module(converter, &names, &args, None)
+                let callable = match &names {
+                    [Value::Plain(Plain::Atom(module)), Value::Plain(Plain::Atom(function))] => {
+                        let names = [module, function];
+                        call::by_atoms(
+                            converter,
+                            names.map(|name| converter.local.atom_term(*name)),
+                        )
+                    }
+                    [module, function] => {
+                        let names = [module.to_name(converter)?, function.to_name(converter)?];
+                        call::by_names(converter, &names)
+                    }
+                }?;
+                current::converted();
+                Ok(callable.call(&args, None)?)
             }
             Verb::Eval => code::eval(converter, scope, &self.bytes, None),
         }
