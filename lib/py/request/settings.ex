@@ -42,12 +42,15 @@ defmodule Py.Request.Settings do
   @spec set_telemetry(boolean) :: :ok
   def set_telemetry(wanted?), do: replace(&%{&1 | telemetry: wanted?})
 
-  # Of all that do so at a time one comes after the other.
+  # Of all that do so at a time one comes after the other. Who was killed meanwhile has somebody in
+  # its place by now, or soon, whose word is the last.
   defp replace(change) do
+    caller = self()
+
     {writer, monitor} =
       spawn_monitor(fn ->
         lock()
-        :persistent_term.put(__MODULE__, change.(get()))
+        if Process.alive?(caller), do: :persistent_term.put(__MODULE__, change.(get()))
       end)
 
     receive do

@@ -24,6 +24,45 @@ defmodule Py.Request.SettingsTest do
     assert Settings.table(:registrations) == before
   end
 
+  test "a change of somebody who has been killed meanwhile is not made" do
+    late = {"settings_test", "late"}
+    on_exit(fn -> Router.unregister_inline(late) end)
+    holder = hold_lock()
+    caller = spawn(fn -> Router.register_inline(late) end)
+    assert eventually(fn -> waiting(holder) != [] end)
+    monitors = Enum.map(waiting(holder), &Process.monitor/1)
+    kill(caller)
+    send(holder, :let_go)
+
+    for monitor <- monitors,
+        do: assert_receive({:DOWN, ^monitor, :process, _writer, :normal}, 5_000)
+
+    refute is_map_key(Settings.table(:inline), late)
+  end
+
+  # As a writer does. Another test may be writing.
+  defp hold_lock do
+    test = self()
+
+    spawn(fn ->
+      assert eventually(fn -> registered?() end)
+      send(test, :held)
+      receive do: (:let_go -> :ok)
+    end)
+    |> tap(fn _holder -> assert_receive :held, 5_000 end)
+  end
+
+  defp registered? do
+    Process.register(self(), Settings)
+  rescue
+    ArgumentError -> false
+  end
+
+  defp waiting(holder) do
+    {:monitored_by, pids} = Process.info(holder, :monitored_by)
+    Enum.filter(pids, &is_pid/1)
+  end
+
   defp each(functions, change),
     do: functions |> Enum.map(&Task.async(fn -> change.(&1) end)) |> Task.await_many()
 end
