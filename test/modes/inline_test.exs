@@ -54,29 +54,6 @@ defmodule Py.Modes.InlineTest do
                  "asked\n"
       end
 
-      test "what threads print that it starts", %{context: context, inline: inline} do
-        :ok =
-          Context.exec(context, """
-          import threading
-          def speak():
-              thread = threading.Thread(target=print, args=("line",))
-              thread.start()
-              thread.join()
-          """)
-
-        {:ok, device} = StringIO.open("")
-
-        # Inline there is no waiting until it has arrived.
-        Task.await(
-          Task.async(fn ->
-            Process.group_leader(self(), device)
-            assert inline.("speak()", %{}) == {:ok, nil}
-            assert eventually(fn -> StringIO.contents(device) == {"", "line\n"} end)
-          end),
-          20_000
-        )
-      end
-
       test "it speaks for its caller", %{context: context, inline: inline} do
         :ok = Context.exec(context, "import erlang")
         assert inline.("erlang.self()", %{}) == {:ok, self()}
@@ -167,31 +144,58 @@ defmodule Py.Modes.InlineTest do
     end
   end
 
-  unless older_than?({3, 14}) and
-           Enum.any?(Py.Mode.all(), &(&1.name == :own_gil and &1.supported)),
-         do: @tag(skip: "needs contexts in which code can run inline")
+  describe "with a GIL of one's own" do
+    unless older_than?({3, 14}) and
+             Enum.any?(Py.Mode.all(), &(&1.name == :own_gil and &1.supported)),
+           do: @describetag(skip: "needs contexts in which code can run inline")
 
-  test "a function that breaks the promise is reported, and goes to a worker" do
-    Records.start()
-    context = start_context(mode: :own_gil)
+    test "what threads print that it starts goes to its caller" do
+      context = start_context(mode: :own_gil)
 
-    :ok =
-      Context.exec(context, """
-      import threading, time
-      def nap():
-          time.sleep(0.02)
-          return threading.get_ident()
-      """)
+      :ok =
+        Context.exec(context, """
+        import threading
+        def speak():
+            thread = threading.Thread(target=print, args=("line",))
+            thread.start()
+            thread.join()
+        """)
 
-    {:ok, worker} = Context.eval(context, @thread)
-    :ok = Router.register_inline({:__main__, :nap})
-    on_exit(fn -> Router.unregister_inline({:__main__, :nap}) end)
-    :ok = Router.bind_context(context)
+      {:ok, device} = StringIO.open("")
 
-    # It runs inline as soon as the context is idle, which no message announces.
-    assert eventually(fn -> Py.call(:__main__, :nap) != {:ok, worker} end)
-    assert Records.logged!(:warning, "__main__.nap ran inline")
-    for _ <- 1..3, do: assert(Py.call(:__main__, :nap) == {:ok, worker})
+      # Inline there is no waiting until it has arrived.
+      Task.await(
+        Task.async(fn ->
+          Process.group_leader(self(), device)
+          assert inline("speak()", %{}, context) == {:ok, nil}
+          assert eventually(fn -> StringIO.contents(device) == {"", "line\n"} end)
+        end),
+        20_000
+      )
+    end
+
+    test "a function that breaks the promise is reported, and goes to a worker" do
+      Records.start()
+      context = start_context(mode: :own_gil)
+
+      :ok =
+        Context.exec(context, """
+        import threading, time
+        def nap():
+            time.sleep(0.02)
+            return threading.get_ident()
+        """)
+
+      {:ok, worker} = Context.eval(context, @thread)
+      :ok = Router.register_inline({:__main__, :nap})
+      on_exit(fn -> Router.unregister_inline({:__main__, :nap}) end)
+      :ok = Router.bind_context(context)
+
+      # It runs inline as soon as the context is idle, which no message announces.
+      assert eventually(fn -> Py.call(:__main__, :nap) != {:ok, worker} end)
+      assert Records.logged!(:warning, "__main__.nap ran inline")
+      for _ <- 1..3, do: assert(Py.call(:__main__, :nap) == {:ok, worker})
+    end
   end
 
   defp inline(code, vars, context), do: Py.eval(code, vars, context: context, inline: true)
