@@ -286,8 +286,8 @@ pub(crate) fn run_as(py: Attached<'_>, worker: &Worker, id: u64, work: impl FnOn
         context.clear_running();
         return false;
     }
-    // A panic is a bug of ours. It ends the job, whose answer is then given by its `Drop`, and not
-    // the thread, which is not ours alone.
+    // A panic is a bug of ours. It ends the job, whose answer is then given by its `Drop` or by who
+    // has it run inline, and not the thread, which is not ours alone.
     let _ = catch_unwind(AssertUnwindSafe(work));
     worker.finish(py);
     true

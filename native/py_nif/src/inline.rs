@@ -13,13 +13,14 @@ use py_host::{usage, Attached, Object, Worker};
 use rustler::{Encoder, Env, Term};
 
 use crate::address::{Address, Format, Kind, Scope};
+use crate::answer;
 use crate::contexts::Entry;
 use crate::convert::Converter;
 use crate::current::Current;
 use crate::failure::Outcome;
 use crate::ops::{self, Op};
 use crate::reply::{self, Reply, Ticket};
-use crate::request::{self, Request};
+use crate::request::Request;
 use crate::terms::{self, OwnedTerm};
 use crate::{atoms, task, timeslice};
 
@@ -77,10 +78,10 @@ impl<'a, 'r> Inline<'a, 'r> {
         let env = self.env;
         let since = usage::now();
         usage::begin(since);
-        let mut answer = None;
+        let mut ended = None;
         let has_run = terms::calling(env, || {
             self.entry.context.run_inline(self.id, |py, worker| {
-                answer = self.work(py, worker);
+                ended = Some(self.work(py, worker));
             })
         });
         if !has_run {
@@ -91,15 +92,30 @@ impl<'a, 'r> Inline<'a, 'r> {
             elapsed = usage::held(elapsed);
         }
         timeslice::pay(env, elapsed);
-        let answer = answer.unwrap_or_else(|| {
-            let ticket = self.ticket();
-            ticket.take(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env))
-        });
+        let answer = match ended {
+            Some(Some(answer)) => answer,
+            Some(None) => self.by_ticket(),
+            None => self.panicked(),
+        };
         if elapsed < LONG {
             CALLS.set(CALLS.get() + 1);
             return Some(answer);
         }
         Some((atoms::slow(), elapsed.as_micros() as u64, CALLS.take(), answer).encode(env))
+    }
+
+    /// The answer, if nothing was said before it.
+    fn by_ticket(&self) -> Term<'a> {
+        let (env, ticket) = (self.env, self.ticket());
+        ticket.take(env).unwrap_or_else(|| (atoms::wait(), ticket.reference(env)).encode(env))
+    }
+
+    /// A bug of ours has ended it. The duty to answer, dropped, says something for it.
+    fn panicked(&self) -> Term<'a> {
+        if !self.ticket().is_over() {
+            drop(Request::of(Arc::clone(self.ticket())));
+        }
+        self.by_ticket()
     }
 
     /// The answer, unless that is with the ticket.
@@ -116,7 +132,7 @@ impl<'a, 'r> Inline<'a, 'r> {
                 return None;
             }
             let answer = self.encode(&converter, outcome);
-            request::end(&converter, self.id, self.ticket.get(), Some(&current));
+            answer::end(&converter, self.id, self.ticket.get(), Some(&current));
             let Some(ticket) = self.ticket.get() else { return Some(answer) };
             // After what was said before.
             Request::of(Arc::clone(ticket)).answer(Reply::Term(OwnedTerm::of(answer)));
@@ -130,11 +146,11 @@ impl<'a, 'r> Inline<'a, 'r> {
         outcome: Outcome<'py, Object<'py>>,
     ) -> Term<'a> {
         let env = self.env;
-        let made = outcome.and_then(|value| request::encode(env, converter, self.format, value));
+        let made = outcome.and_then(|value| answer::encode(env, converter, self.format, value));
         match made {
             Ok((answer, _spent)) => answer,
             Err(failure) => {
-                request::name_interrupt(failure, converter.worker).encode(env, converter)
+                answer::name_interrupt(failure, converter.worker).encode(env, converter)
             }
         }
     }

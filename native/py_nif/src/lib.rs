@@ -6,6 +6,7 @@
 //! may ask for, and [`convert`] how values change sides.
 
 mod address;
+mod answer;
 mod atoms;
 mod attendant;
 mod builtin;

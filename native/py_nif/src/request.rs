@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use py_host::{Attached, Handle, Innermost, Kept, Object, Raised, Rejection, Worker};
-use rustler::{Atom, Encoder, Env, Term};
+use rustler::{Atom, Env, Term};
 
 use crate::address::{Address, Format};
+use crate::answer::{self, encode, name_interrupt};
 use crate::convert::{self, Converter, Plain};
 use crate::current::Current;
 use crate::failure::{self, Failure, Outcome};
-use crate::object;
 use crate::reply::{self, Reply, Ticket};
 use crate::task::{self, Next, Place};
-use crate::terms::{OwnedTerm, Tuple};
+use crate::terms::OwnedTerm;
 use crate::{atoms, callback, ops, output};
 
 /// The duty to answer a ticket. Dropped, it says that the context has closed: a panic on the way is
@@ -337,7 +337,7 @@ impl Request {
 
     fn end(&self, converter: &Converter<'_>, current: Option<&Current<'_>>) {
         let ticket = self.ticket();
-        end(converter, ticket.id, Some(ticket), current);
+        answer::end(converter, ticket.id, Some(ticket), current);
     }
 
     /// `None`: somebody else is to give the answer.
@@ -389,72 +389,5 @@ fn resume<'py>(converter: &Converter<'py>, marker: &Handle) -> Outcome<'py, Obje
     match converter.worker.resolve(converter.py, marker) {
         Some(marker) => Ok(marker.attr(c"resume")?.call0()?),
         None => Err(Failure::Context(atoms::closed())),
-    }
-}
-
-/// All has been done but the answer.
-pub fn end(
-    converter: &Converter<'_>,
-    id: u64,
-    ticket: Option<&Arc<Ticket>>,
-    current: Option<&Current<'_>>,
-) {
-    // All that was printed, by the conversion as well.
-    if let Some(current) = current {
-        output::flush(current);
-    }
-    if let Some(ticket) = ticket {
-        output::settle(converter, ticket);
-    }
-    if converter.worker.is_at(id) {
-        converter.worker.finish(converter.py);
-    }
-}
-
-/// The answer, and the value if that may be released later.
-pub fn encode<'a, 'py>(
-    env: Env<'a>,
-    converter: &Converter<'py>,
-    format: Format,
-    value: Object<'py>,
-) -> Outcome<'py, (Term<'a>, Option<Object<'py>>)> {
-    if value.is_instance_of(&converter.local.call_marker) {
-        return Ok((schedule(env, converter, &value)?, None));
-    }
-    let (term, spent) = match format {
-        Format::Term | Format::Erlang => convert::spend(env, converter, value)?,
-        Format::Json => (convert::to_json(env, converter, &value)?, None),
-        Format::Object => {
-            let name = convert::type_name(&value);
-            (object::to_struct(env, converter.object_ref(value), &name), None)
-        }
-    };
-    Ok((reply::ok(env, term), spent))
-}
-
-/// `{schedule, Target, Args}`: the caller goes on with a function of its own.
-fn schedule<'a, 'py>(
-    env: Env<'a>,
-    converter: &Converter<'py>,
-    marker: &Object<'py>,
-) -> Outcome<'py, Term<'a>> {
-    let target = convert::to_elixir(env, converter, &marker.attr(c"target")?)?;
-    let args = convert::to_elixir(env, converter, &marker.attr(c"args")?)?;
-    let args: Vec<Term<'a>> = Tuple::of(args).map_or_else(Vec::new, |args| args.iter().collect());
-    Ok((atoms::schedule(), target, args).encode(env))
-}
-
-/// Whoever interrupts has a reason, and the caller hears of that and not of the means.
-pub fn name_interrupt<'py>(failure: Failure<'py>, worker: &Worker) -> Failure<'py> {
-    let is_interrupt = failure.is_interrupt();
-    let is_memory = matches!(&failure, Failure::Raised(raised) if raised.is_memory_error());
-    if is_interrupt && worker.context().is_closed() {
-        Failure::Context(atoms::closed())
-    } else if (is_interrupt || is_memory) && worker.exceeded_memory() {
-        Failure::Context(atoms::out_of_memory())
-    } else if is_interrupt && worker.was_interrupted() {
-        Failure::Context(atoms::interrupted())
-    } else {
-        failure
     }
 }

@@ -59,14 +59,13 @@ pub fn by_atoms<'py>(
         }
     };
     if site.is_dotted {
-        attribute(site.found, &site.function)
+        descend(site.found, &site.function)
     } else {
         Ok(site.found.getattr(&site.function)?)
     }
 }
 
-/// Is that the module of that name still? To see that nobody is in the middle of importing it
-/// takes several times as long.
+/// Is that the module of that name still?
 fn is_present<'py>(name: &Object<'py>, module: &Object<'py>) -> bool {
     present(name).is_some_and(|present| present.as_ptr() == module.as_ptr())
 }
@@ -108,7 +107,6 @@ pub fn import<'py>(converter: &Converter<'py>, module: Term<'_>) -> Outcome<'py,
 }
 
 fn import_named<'py>(converter: &Converter<'py>, name: &Object<'py>) -> Outcome<'py, Object<'py>> {
-    // To see that nobody is in the middle of importing it takes several times as long.
     if let Some(known) = converter.local.known_module(name, present) {
         return Ok(known);
     }
@@ -136,7 +134,8 @@ fn find_module<'py>(name: &Object<'py>) -> Outcome<'py, Object<'py>> {
     }
 }
 
-/// What `sys.modules` has, be it finished or not.
+/// What `sys.modules` has, be it finished or not: to see that nobody is in the middle of importing
+/// it takes several times as long.
 fn present<'py>(name: &Object<'py>) -> Option<Object<'py>> {
     let mut found = std::ptr::null_mut();
     // SAFETY: attached; the dict lives as long as the interpreter, and `found` is a new reference
@@ -175,9 +174,15 @@ fn loaded<'py>(name: &Object<'py>) -> Result<Option<Object<'py>>, Raised<'py>> {
 
 /// `object.name`, where the name may be dotted: `Path.home`.
 fn attribute<'py>(object: Object<'py>, name: &Object<'py>) -> Outcome<'py, Object<'py>> {
-    if !is_dotted(name) {
-        return Ok(object.getattr(name)?);
+    if is_dotted(name) {
+        descend(object, name)
+    } else {
+        Ok(object.getattr(name)?)
     }
+}
+
+/// The same for a name of several.
+fn descend<'py>(object: Object<'py>, name: &Object<'py>) -> Outcome<'py, Object<'py>> {
     let mut found = object;
     for part in name.as_str().unwrap_or_default().split('.') {
         found = found.getattr(&Object::str(name.py(), part)?)?;
