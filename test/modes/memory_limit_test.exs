@@ -2,6 +2,8 @@ defmodule Py.Modes.MemoryLimitTest do
   # What a context may take, in the modes that can tell how much that is.
   use Py.Case, async: true
 
+  import Bitwise
+
   alias Py.{Context, ContextError}
 
   @limit 32 * 1024 * 1024
@@ -26,6 +28,7 @@ defmodule Py.Modes.MemoryLimitTest do
         if counts?(mode) do
           {:ok, context} = opened
           exceed(context)
+          exceed_step_by_step(context)
           exceed_inline(context)
           Context.stop(context)
         else
@@ -55,7 +58,7 @@ defmodule Py.Modes.MemoryLimitTest do
     del kept
     """
 
-    assert Context.exec(context, stubborn) in [@exceeded, :ok]
+    assert Context.exec(context, stubborn) == @exceeded
     # It may not have come to that itself.
     assert Context.exec(context, "kept = None") == :ok
     assert Context.eval(context, "bytes(1 << 26)") == @exceeded
@@ -69,6 +72,37 @@ defmodule Py.Modes.MemoryLimitTest do
     # Another interruption keeps its own name.
     assert Context.exec(context, "while True: pass", timeout: 20) ==
              {:error, %ContextError{reason: :timeout}}
+  end
+
+  # Each of them is done before it can be interrupted.
+  defp exceed_step_by_step(context) do
+    :ok = Context.exec(context, "kept = []\ndef take(size=10_000): kept.append(bytes(size))")
+    take = fn -> Context.call(context, :__main__, :take, []) end
+    assert Context.eval(context, "1 + 1") == {:ok, 2}
+    assert {@exceeded, taken} = take_until_it_fails(take, 0)
+    assert taken in 2_000..3_500
+    # There is some room for those who clear up, once.
+    assert {@exceeded, more} = take_until_it_fails(take, 0)
+    assert more in 50..150
+    for _ <- 1..10, do: assert(take.() == @exceeded)
+    # What leaves nothing behind, not even its code in a cache, is served as ever.
+    assert Context.eval(context, "1 + 1") == {:ok, 2}
+
+    # To clear up may take time, and memory.
+    clear = "names = [str(n) for n in range(1_000)]\nfor _ in range(10 ** 6): pass\nkept.clear()"
+    assert Context.exec(context, clear) == :ok
+    assert Context.exec(context, "kept.append(bytes(1 << 24))") == :ok
+    assert Context.exec(context, "kept.append(bytes(1 << 24))") == @exceeded
+    megabytes = [1 <<< 20, 1 <<< 20]
+    assert Py.map(megabytes, :__main__, :take, context: context) == [@exceeded, @exceeded]
+    assert Context.exec(context, "kept.clear()") == :ok
+  end
+
+  defp take_until_it_fails(take, taken) do
+    case take.() do
+      {:ok, nil} -> take_until_it_fails(take, taken + 1)
+      error -> {error, taken}
+    end
   end
 
   # What runs on the caller's thread would not be counted, so nothing does here.

@@ -138,6 +138,12 @@ impl Worker {
         self.context.account.as_ref().is_some_and(exceeded)
     }
 
+    /// Has it been refused a block, which code may have been prepared for?
+    pub fn was_refused_memory(&self) -> bool {
+        let refused = |account: &Account| account.was_refused(self.context.running());
+        self.context.account.as_ref().is_some_and(refused)
+    }
+
     /// A handle by which others may hold `object`.
     pub fn export(&self, object: Object<'_>) -> Handle {
         Handle::new(&self.context, object)
@@ -286,10 +292,14 @@ pub(crate) fn run_as(py: Attached<'_>, worker: &Worker, id: u64, work: impl FnOn
         context.clear_running();
         return false;
     }
+    let account = context.account.as_ref().map(|account| (account, account.begin()));
     // A panic is a bug of ours. It ends the job, whose answer is then given by its `Drop` or by who
     // has it run inline, and not the thread, which is not ours alone.
     let _ = catch_unwind(AssertUnwindSafe(work));
     worker.finish(py);
+    if let Some((account, outer)) = account {
+        account.end(outer);
+    }
     true
 }
 

@@ -9,6 +9,10 @@
 //! that has to do without memory at a place nobody ever tested may well crash. Only a block that
 //! is larger than the limit by itself is refused, for which all code is prepared.
 //!
+//! What such a job leaves behind is for the next ones to clear up, so these are not interrupted
+//! for it. They may take `CLEARANCE` more than the first of them has found, all together; beyond
+//! that, a job has to leave no more than it found.
+//!
 //! What is not counted: threads that Python code starts, and memory that extensions get in other
 //! ways, such as the data of numpy's arrays.
 
@@ -25,23 +29,42 @@ use crate::allocator::{self, DOMAINS};
 use crate::mode::Place;
 use crate::{Context, Mode, StartError};
 
-/// What a context with a limit has taken so far.
+/// What jobs that begin over the limit may take, for the code that clears up needs some, too.
+const CLEARANCE: isize = 1 << 20;
+
+/// What a context with a limit has taken so far. The numbers of bytes are written by the context's
+/// thread alone.
 pub(crate) struct Account {
     limit: isize,
-    /// Written by the context's thread alone.
     used: AtomicIsize,
-    /// The last job that went over the limit, and the last that was refused a block.
+    /// The limit, or what goes for it until the context is below that again.
+    ceiling: AtomicIsize,
+    /// What there was when the job that runs began, and how much there may be until it ends.
+    found: AtomicIsize,
+    most: AtomicIsize,
+    /// The last job that went over that, and the last that was refused a block.
     over: AtomicU64,
     refused: AtomicU64,
     /// The last job that is being interrupted for it.
     told: AtomicU64,
 }
 
+/// What a job has found and may have, while another one runs on top of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    found: isize,
+    most: isize,
+}
+
 impl Account {
     pub fn new(limit: usize) -> Account {
+        let limit = limit.try_into().unwrap_or(isize::MAX);
         Account {
-            limit: limit.try_into().unwrap_or(isize::MAX),
+            limit,
             used: AtomicIsize::new(0),
+            ceiling: AtomicIsize::new(limit),
+            found: AtomicIsize::new(0),
+            most: AtomicIsize::new(limit),
             over: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             told: AtomicU64::new(0),
@@ -52,11 +75,45 @@ impl Account {
         self.used.load(Ordering::Relaxed).max(0).unsigned_abs()
     }
 
-    /// Did that job want more than there is?
-    pub fn exceeded(&self, id: u64) -> bool {
-        id != 0 && (self.over.load(Ordering::SeqCst) == id || self.was_refused(id))
+    /// A job begins; the share of the one that goes on after it.
+    pub fn begin(&self) -> Share {
+        let (used, outer) = (self.used.load(Ordering::Relaxed), self.share());
+        let ceiling = match self.ceiling.load(Ordering::Relaxed) {
+            _ if used <= self.limit => self.limit,
+            ceiling if ceiling == self.limit => used.saturating_add(CLEARANCE),
+            ceiling => ceiling,
+        };
+        self.ceiling.store(ceiling, Ordering::Relaxed);
+        let most = if used <= ceiling { ceiling } else { used.saturating_add(CLEARANCE) };
+        self.set_share(Share { found: used, most });
+        outer
     }
 
+    /// It has ended. What it leaves behind is not on the account of the one that goes on.
+    pub fn end(&self, outer: Share) {
+        let used = self.used.load(Ordering::Relaxed);
+        let most = if used <= outer.most { outer.most } else { used.saturating_add(CLEARANCE) };
+        self.set_share(Share { most, ..outer });
+    }
+
+    fn share(&self) -> Share {
+        let [found, most] = [&self.found, &self.most].map(|bytes| bytes.load(Ordering::Relaxed));
+        Share { found, most }
+    }
+
+    fn set_share(&self, Share { found, most }: Share) {
+        self.found.store(found, Ordering::Relaxed);
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// Has that job, which runs, taken more than there is, or added to what is too much already?
+    pub fn exceeded(&self, id: u64) -> bool {
+        let used = self.used.load(Ordering::Relaxed);
+        let adds = || used > self.ceiling.load(Ordering::Relaxed) && used > self.share().found;
+        id != 0 && (self.over.load(Ordering::SeqCst) == id || adds())
+    }
+
+    /// Did that job want more than there is, all at once?
     pub fn was_refused(&self, id: u64) -> bool {
         id != 0 && self.refused.load(Ordering::SeqCst) == id
     }
@@ -189,7 +246,7 @@ fn charge(context: &Context, bytes: isize) {
     let Some(account) = &context.account else { return };
     let used = account.used.load(Ordering::Relaxed) + bytes;
     account.used.store(used, Ordering::Relaxed);
-    if bytes > 0 && used > account.limit {
+    if bytes > 0 && used > account.most.load(Ordering::Relaxed) {
         let job = context.running();
         if account.over.swap(job, Ordering::SeqCst) != job {
             if let Some(watcher) = WATCHER.get() {

@@ -65,13 +65,23 @@ fn schedule<'a, 'py>(
     Ok((atoms::schedule(), target, args).encode(env))
 }
 
+/// What was done before anybody could stop it may have taken too much all the same.
+pub fn within_memory<'py, T>(done: T, worker: &Worker) -> Outcome<'py, T> {
+    if worker.exceeded_memory() {
+        return Err(Failure::Context(atoms::out_of_memory()));
+    }
+    Ok(done)
+}
+
 /// Whoever interrupts has a reason, and the caller hears of that and not of the means.
 pub fn name_interrupt<'py>(failure: Failure<'py>, worker: &Worker) -> Failure<'py> {
     let is_interrupt = failure.is_interrupt();
     let is_memory = matches!(&failure, Failure::Raised(raised) if raised.is_memory_error());
     if is_interrupt && worker.context().is_closed() {
         Failure::Context(atoms::closed())
-    } else if (is_interrupt || is_memory) && worker.exceeded_memory() {
+    } else if (is_interrupt || is_memory) && worker.exceeded_memory()
+        || is_memory && worker.was_refused_memory()
+    {
         Failure::Context(atoms::out_of_memory())
     } else if is_interrupt && worker.was_interrupted() {
         Failure::Context(atoms::interrupted())

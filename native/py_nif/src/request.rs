@@ -6,7 +6,7 @@ use py_host::{Attached, Handle, Innermost, Kept, Object, Raised, Rejection, Work
 use rustler::{Atom, Env, Term};
 
 use crate::address::{Address, Format};
-use crate::answer::{self, encode, name_interrupt};
+use crate::answer::{self, encode, name_interrupt, within_memory};
 use crate::convert::{self, Converter, Plain};
 use crate::current::Current;
 use crate::failure::{self, Failure, Outcome};
@@ -128,6 +128,7 @@ impl Request {
                 let encode = |value| Ok(encode(env, converter, *format, value)?.0);
                 let answers = ops::batch::run(env, converter, scope, calls, encode);
                 let answers = answers.map_err(|failure| name_interrupt(failure, current.worker))?;
+                let answers = within_memory(answers, current.worker)?;
                 Ok((reply::ok(env, answers), None))
             });
             return (Some(answer), Next::Nothing);
@@ -287,6 +288,12 @@ impl Request {
         current: Option<&Current<'_>>,
     ) -> Answer {
         let Address { format, times, .. } = &self.ticket().address;
+        // A task's end has its name already, and what the thread runs is not the task.
+        let is_ours = converter.worker.is_at(self.ticket().id);
+        let outcome = match outcome {
+            Ok(value) if is_ours => within_memory(value, converter.worker),
+            outcome => outcome,
+        };
         let is_term = matches!(format, Format::Term | Format::Erlang);
         let plain = match &outcome {
             Ok(value) if is_term && times.is_none() => Plain::of(converter, value),
@@ -299,8 +306,7 @@ impl Request {
             }
             None => self.conclude(converter, current, |env| {
                 let made = outcome.and_then(|value| encode(env, converter, *format, value));
-                // A task's end has its name already, and what the thread runs is not the task.
-                if converter.worker.is_at(self.ticket().id) {
+                if is_ours {
                     made.map_err(|failure| name_interrupt(failure, converter.worker))
                 } else {
                     made
