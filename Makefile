@@ -7,10 +7,10 @@ endif
 export ELIXIR_ERL_OPTIONS := +fnu $(ELIXIR_ERL_OPTIONS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup pythons build demo test test-all test-asyncio lint format bench matrix precompiled doctor clean
+.PHONY: help setup pythons build demo test test-all test-asyncio lint other-systems format bench matrix precompiled doctor clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  ERLANG_PYTHON=3.12 make test    chooses the Python, by version or by path"
 
@@ -38,6 +38,9 @@ test-asyncio: setup ## Run CPython's own tests of asyncio on our event loop
 
 lint: setup ## Check formatting, lints and types in every language
 	@scripts/lint.sh
+
+other-systems: setup ## Lint the native code for every system of a release, and test its portable parts
+	@scripts/other_systems.sh
 
 format: setup ## Format the sources in every language
 	@scripts/format.sh

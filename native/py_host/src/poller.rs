@@ -3,6 +3,8 @@
 //! A loop runs inside a job. While it waits its thread is detached, and jobs that come to its
 //! context run on top of it, between two rounds of the loop.
 
+#[cfg_attr(all(target_os = "linux", not(feature = "portable")), path = "poller/linux.rs")]
+#[cfg_attr(any(not(target_os = "linux"), feature = "portable"), path = "poller/portable.rs")]
 mod system;
 
 use std::io;

@@ -89,7 +89,7 @@ unsafe extern "C" fn audit(
     _data: *mut c_void,
 ) -> c_int {
     // SAFETY: CPython passes a text that ends with NUL.
-    let first = unsafe { *event } as u8;
+    let first = unsafe { *event.cast::<u8>() };
     if !matches!(first, b'o' | b'p' | b's') {
         return 0;
     }

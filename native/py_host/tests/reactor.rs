@@ -195,6 +195,7 @@ fn a_number_that_has_gone_to_somebody_else_is_neither_closed_nor_shut_down() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "only kqueue forgets a descriptor that others close")]
 fn a_connection_whose_descriptor_is_gone_ends_and_is_told_of_no_more() {
     let _alone = alone();
     let reactor = reactor(1 << 16);
@@ -213,6 +214,7 @@ fn a_connection_whose_descriptor_is_gone_ends_and_is_told_of_no_more() {
 }
 
 #[test]
+#[cfg_attr(feature = "portable", ignore = "only kqueue forgets a descriptor that others close")]
 fn the_next_connection_with_the_same_number_is_another_one() {
     let _alone = alone();
     let reactor = reactor(1 << 16);

@@ -5,7 +5,6 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::OnceLock;
 
@@ -164,7 +163,7 @@ impl Ring {
 fn fetch(job: &dyn Job) {
     use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
     const LINE: usize = 64;
-    let first = ptr::from_ref(job).cast::<i8>();
+    let first = std::ptr::from_ref(job).cast::<i8>();
     for offset in (0..size_of_val(job)).step_by(LINE) {
         // SAFETY: the address is within the job; and this is advice, which reads nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(first.add(offset)) };
