@@ -12,7 +12,7 @@ import sys
 from asyncio import CancelledError, Task, current_task
 from asyncio.events import _get_running_loop, _set_running_loop
 from asyncio.log import logger
-from asyncio.tasks import _enter_task, _leave_task
+from asyncio.tasks import _enter_task, _leave_task, _unregister_task
 from functools import partial
 from threading import get_ident
 
@@ -31,10 +31,17 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+#: Seconds that tasks have to clear up after an interrupt.
+CLEARING_UP = 1.0
+
+
 class TaskLoop(ErlangEventLoop):
     """The loop of a context, which stops by itself when nothing is left in it."""
 
     _timer_cancelled_count: int
+
+    #: How many timers only look after others, and are nothing to wait for by themselves.
+    attendants = 0
 
     def _run_once(self) -> None:
         super()._run_once()  # type: ignore[misc]
@@ -48,7 +55,7 @@ class TaskLoop(ErlangEventLoop):
     def is_quiet(self) -> bool:
         """The same, but for tasks that wait for one another."""
         # Of the timers, those that were cancelled are left where they are.
-        timers = len(self._scheduled) - self._timer_cancelled_count
+        timers = len(self._scheduled) - self._timer_cancelled_count - self.attendants
         return not (self._ready or self.requests or timers or self._watches())
 
     def _watches(self) -> bool:
@@ -108,16 +115,13 @@ class Tasks:
     def drive(self) -> None:
         """Run the context's own loop until nothing is left in it, once around at least.
 
-        Raises ``KeyboardInterrupt`` when it is interrupted, and is then to be called again.
+        What interrupts it comes out of it; then ``interrupted`` is to be called, and it again.
         """
         # Many requests at a time are started sooner from within the loop.
         self.loop.call_soon(_nothing)
         while not self.loop.is_settled():
             try:
                 self.loop.run_forever()
-            except KeyboardInterrupt:
-                self._interrupted()
-                raise
             except (SystemExit, CancelledError):
                 # Those are some task's, whose request has them for its answer.
                 continue
@@ -128,8 +132,24 @@ class Tasks:
 
     def drive_to_end(self) -> None:
         """Cancel all tasks and run the context's own loop until they are done."""
-        self._cancel_all()
+        self._cancel_all("interrupted")
         self.drive()
+
+    def interrupted(self, reason: str) -> None:
+        """Cancel what the context's own loop has in it, since that was interrupted.
+
+        An interrupt lands anywhere. What the loop was about to call is lost with it, be it the end
+        of a task or its next step, for which that would wait for ever.
+        """
+        requests = self.loop.requests
+        ended = [task for task in requests if task.done()]
+        # If the task that it has ended was to be cancelled, it was meant for this one alone.
+        if not any(requests[task].is_cancelled() for task in ended):
+            self._cancel_all(reason)
+            self.loop.attendants += 1
+            self.loop.call_later(CLEARING_UP, self._give_up, asyncio.all_tasks(self.loop))
+        for task in ended:
+            self._done(task)
 
     def cancel(self, number: int) -> None:
         """Cancel the task of that request, if it is not done."""
@@ -140,7 +160,7 @@ class Tasks:
     def close(self) -> None:
         """Drop what is left: the promises say that the context has closed."""
         for task in asyncio.all_tasks(self.loop):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            _say_nothing_of(task)
         self._tasks.clear()
         self._timers.clear()
         self.loop.requests.clear()
@@ -157,30 +177,38 @@ class Tasks:
         return self.loop
 
     def _done(self, task: Task[Any]) -> None:
-        promise = task.get_loop().requests.pop(task, None)  # type: ignore[attr-defined]
+        self._settle(task, task)
+
+    def _settle(self, task: Task[Any], outcome: asyncio.Future[Any]) -> None:
+        requests = task.get_loop().requests  # type: ignore[attr-defined]
+        promise = requests.get(task)
         if promise is not None:
+            # The answer first: what an interrupt cuts short is done again, and it is given once.
+            promise.settle(outcome)
+            requests.pop(task, None)
             number = promise.id()
             self._tasks.pop(number, None)
             if self._timers:
                 timer = self._timers.pop(number, None)
                 if timer is not None:
                     timer.cancel()
-            promise.settle(task)
 
     def _expire(self, promise: _erlang.Promise) -> None:
         promise.stop("timeout")
         self.cancel(promise.id())
 
-    def _interrupted(self) -> None:
-        # An interrupt in the middle of a step ends that task. If the task was to be cancelled, it
-        # was meant for this one alone.
-        requests = self.loop.requests
-        if not any(task.done() and requests[task].is_cancelled() for task in requests):
-            self._cancel_all()
+    def _give_up(self, tasks: set[Task[Any]]) -> None:
+        self.loop.attendants -= 1
+        cancelled: asyncio.Future[Any] = self.loop.create_future()
+        cancelled.cancel()
+        for task in tasks:
+            if not task.done():
+                self._settle(task, cancelled)
+                _abandon(task)
 
-    def _cancel_all(self) -> None:
+    def _cancel_all(self, reason: str) -> None:
         for promise in self.loop.requests.values():
-            promise.stop("interrupted")
+            promise.stop(reason)
         for task in asyncio.all_tasks(self.loop):
             task.cancel()
 
@@ -216,6 +244,21 @@ def _create_as_if_running(
 
 def _nothing() -> None:
     pass
+
+
+def _abandon(task: Task[Any]) -> None:
+    """End a task that does not come to its next step."""
+    _say_nothing_of(task)
+    _unregister_task(task)
+    try:
+        task.get_coro().close()
+    except Exception:
+        logger.exception("a task that was interrupted does not clear up")
+
+
+def _say_nothing_of(task: Task[Any]) -> None:
+    """Keep asyncio from complaining when a task goes that is not done."""
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 def _cancel_task_of(coro: Coroutine[Any, Any, Any], loop: ErlangEventLoop) -> None:

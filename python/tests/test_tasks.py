@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import erlang
-from erlang import _native
+from erlang import _native, _tasks
 from erlang._request import REQUEST
 from erlang._tasks import Tasks, disturbance, run_within
 from support.poller import Poller
@@ -200,24 +200,74 @@ def test_an_interrupt_while_a_task_is_made_leaves_it_to_clear_up(
     assert seen == (["cleared up"] if sys.version_info >= (3, 12) else [])
 
 
-def test_an_interrupt_cancels_all(tasks: Tasks) -> None:
-    one, _drive = start(tasks, nap(1, 1000))
-    hit, _drive = start(tasks, interrupt())
+def drive_through_interrupt(tasks: Tasks, reason: str = "interrupted") -> None:
     with pytest.raises(KeyboardInterrupt):
         tasks.drive()
+    tasks.interrupted(reason)
     tasks.drive()
-    assert (one.answer, one.stopped) == (("error", asyncio.CancelledError), ["interrupted"])
-    assert hit.answer == ("error", KeyboardInterrupt)
+    assert tasks.loop.is_settled()
+
+
+@pytest.mark.parametrize("reason", ["interrupted", "out_of_memory"])
+def test_an_interrupt_cancels_all(tasks: Tasks, reason: str) -> None:
+    one, _drive = start(tasks, nap(1, 1000))
+    hit, _drive = start(tasks, interrupt())
+    drive_through_interrupt(tasks, reason)
+    assert (one.answer, one.stopped) == (("error", asyncio.CancelledError), [reason])
+    assert (hit.answer, hit.stopped) == (("error", KeyboardInterrupt), [reason])
 
 
 def test_an_interrupt_of_what_was_cancelled_spares_the_others(tasks: Tasks) -> None:
     one, _drive = start(tasks, nap(1, 0.001))
     hit, _drive = start(tasks, interrupt())
     hit.cancelled = True
-    with pytest.raises(KeyboardInterrupt):
-        tasks.drive()
-    tasks.drive()
+    drive_through_interrupt(tasks)
     assert one.answer == ("ok", 1)
+
+
+def lose_what_is_ready(tasks: Tasks) -> None:
+    """As an interrupt does between two things that a loop calls."""
+    tasks.loop._ready.clear()  # type: ignore[attr-defined]
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_before_a_task_is_seen_to_be_done_takes_no_answer_away(tasks: Tasks) -> None:
+    async def done() -> int:
+        await asyncio.sleep(0)
+        tasks.loop.call_soon(lose_what_is_ready, tasks)
+        return 1
+
+    promise, _drive = start(tasks, done())
+    drive_through_interrupt(tasks)
+    assert promise.answer == ("ok", 1)
+
+
+@pytest.mark.parametrize("error", [None, KeyError])
+def test_a_task_that_loses_its_next_step_to_an_interrupt_is_given_up(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch, error: "type[Exception] | None"
+) -> None:
+    gate = tasks.loop.create_future()
+    seen = []
+
+    async def wait() -> None:
+        try:
+            await gate
+        finally:
+            seen.append("cleared up")
+            if error:
+                raise error
+
+    def open_and_lose() -> None:
+        gate.set_result(None)
+        lose_what_is_ready(tasks)
+
+    monkeypatch.setattr(_tasks, "CLEARING_UP", 0.01)
+    promise, _drive = start(tasks, wait())
+    tasks.loop.call_soon(open_and_lose)
+    drive_through_interrupt(tasks)
+    assert promise.answer == ("error", asyncio.CancelledError)
+    assert promise.stopped == ["interrupted"]
+    assert seen == ["cleared up"]
 
 
 def test_at_the_end_all_is_cancelled(tasks: Tasks) -> None:

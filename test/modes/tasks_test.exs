@@ -11,6 +11,11 @@ defmodule Py.Modes.TasksTest do
       await asyncio.sleep(seconds)
       return value
 
+  async def go_round(times):
+      for _ in range(times):
+          await asyncio.sleep(0)
+      return times
+
   async def wait(pid):
       try:
           erlang.send(pid, 'waiting')
@@ -102,6 +107,19 @@ defmodule Py.Modes.TasksTest do
         assert Context.interrupt(context) == :ok
         assert Task.await(task) == {:error, %ContextError{reason: :interrupted}}
         assert_received "cleared up"
+      end
+
+      test "an interrupt of many coroutines leaves none without an answer", %{context: context} do
+        interrupted = {:error, %ContextError{reason: :interrupted}}
+
+        for _ <- 1..20 do
+          tasks =
+            for _ <- 1..50, do: EventLoop.create_task(context, :__main__, :go_round, [1_000])
+
+          :ok = Context.interrupt(context)
+          answers = for task <- tasks, do: EventLoop.await(task, 10_000)
+          assert Enum.all?(answers, &(&1 in [{:ok, 1_000}, interrupted]))
+        end
       end
 
       test "a context that closes has its coroutines clear up", %{context: context} do

@@ -114,6 +114,9 @@ impl Worker {
     pub fn go_on_as(&self, py: Attached<'_>, id: u64) {
         self.finish(py);
         self.context.set_running(id);
+        if let Some(account) = &self.context.account {
+            account.begin();
+        }
     }
 
     /// Is that the job that runs?

@@ -288,12 +288,7 @@ impl Request {
         current: Option<&Current<'_>>,
     ) -> Answer {
         let Address { format, times, .. } = &self.ticket().address;
-        // A task's end has its name already, and what the thread runs is not the task.
-        let is_ours = converter.worker.is_at(self.ticket().id);
-        let outcome = match outcome {
-            Ok(value) if is_ours => within_memory(value, converter.worker),
-            outcome => outcome,
-        };
+        let outcome = outcome.and_then(|value| within_memory(value, converter.worker));
         let is_term = matches!(format, Format::Term | Format::Erlang);
         let plain = match &outcome {
             Ok(value) if is_term && times.is_none() => Plain::of(converter, value),
@@ -306,7 +301,8 @@ impl Request {
             }
             None => self.conclude(converter, current, |env| {
                 let made = outcome.and_then(|value| encode(env, converter, *format, value));
-                if is_ours {
+                // A task's end has its name already, and what the thread runs is not the task.
+                if converter.worker.is_at(self.ticket().id) {
                     made.map_err(|failure| name_interrupt(failure, converter.worker))
                 } else {
                     made

@@ -137,6 +137,7 @@ pub fn run_within<'py>(
 /// one after each interrupt, so that what was to interrupt it stops there.
 pub fn drive(py: Attached<'_>, worker: &Worker, entry: &Arc<Entry>) {
     let Some(tasks) = worker.local::<Local>().begun_tasks(py) else { return };
+    let mut interrupted = None;
     loop {
         let id = reply::next_id();
         worker.go_on_as(py, id);
@@ -147,16 +148,28 @@ pub fn drive(py: Attached<'_>, worker: &Worker, entry: &Arc<Entry>) {
         }
         let current = Current::event_loop(worker, entry);
         let driven = current.during(py, || {
-            let name = if closing { c"drive_to_end" } else { c"drive" };
-            let driven = tasks.attr(name).and_then(|drive| drive.call0());
+            let driven = go_round(&tasks, interrupted, closing);
             output::flush(&current);
             driven
         });
         if driven.is_ok() || closing {
             break;
         }
+        let exceeded = worker.exceeded_memory();
+        interrupted = Some(if exceeded { "out_of_memory" } else { "interrupted" });
     }
     worker.stop(py);
+}
+
+fn go_round<'py>(
+    tasks: &Object<'py>,
+    interrupted: Option<&str>,
+    closing: bool,
+) -> Result<Object<'py>, Raised<'py>> {
+    if let Some(reason) = interrupted {
+        tasks.attr(c"interrupted")?.call1(&Object::str(tasks.py(), reason)?)?;
+    }
+    tasks.attr(if closing { c"drive_to_end" } else { c"drive" })?.call0()
 }
 
 /// Has a request's task cancelled; from any thread.

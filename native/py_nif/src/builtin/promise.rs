@@ -131,7 +131,8 @@ unsafe extern "C" fn settle(
     }
 }
 
-/// `stop("interrupted" or "timeout")`: for that reason its task is being cancelled.
+/// `stop(reason)`: for that reason, `"interrupted"`, `"out_of_memory"` or `"timeout"`, its task is
+/// being cancelled.
 unsafe extern "C" fn stop(
     object: *mut ffi::PyObject,
     reason: *mut ffi::PyObject,
@@ -141,6 +142,7 @@ unsafe extern "C" fn stop(
         let py = Attached::assume();
         let reason: Atom = match Object::from_borrowed(py, reason).as_str() {
             Some("timeout") => atoms::timeout(),
+            Some("out_of_memory") => atoms::out_of_memory(),
             _ => atoms::interrupted(),
         };
         if let Some(request) = held(object).request().as_mut() {
