@@ -74,6 +74,13 @@ ONCE: dict[tuple[int, int], frozenset[str]] = {
     (3, 14): frozenset({"_curses", "_curses_panel"}),
 }
 
+#: Version -> extension modules with data for all interpreters that the first to use them fills
+#: in, without keeping the others out meanwhile, and the module of which that is the first use. Two
+#: that import `ctypes` at the same time may find half of it, and crash.
+SHARED: dict[tuple[int, int], dict[str, str]] = {
+    (3, 13): {"_ctypes": "ctypes"},
+}
+
 #: From 3.13 on CPython initialises an extension in the main interpreter before it tries another.
 FIRST_SAFE = (3, 13)
 
@@ -116,6 +123,8 @@ def install(mode: str) -> None:
         sys.meta_path.insert(0, Refusal(names))
     if mode == "own_gil" and sys.version_info[:2] < FIRST_SAFE:
         _before_loading(_refuse_single_phase)
+    if mode == "own_gil" and sys.version_info[:2] in SHARED:
+        _before_loading(_let_main_fill)
     if mode == "shared_gil":
         _before_loading(_let_main_be_first)
     if mode in ("own_gil", "shared_gil"):
@@ -143,6 +152,12 @@ def _let_main_be_first(spec: ModuleSpec, path: str) -> None:
     # The standard library's own extensions are all made for several interpreters by now.
     if "lib-dynload" not in path:
         _erlang.import_in_main(spec.name)
+
+
+def _let_main_fill(spec: ModuleSpec, _path: str) -> None:
+    user = SHARED[sys.version_info[:2]].get(spec.name)
+    if user is not None:
+        _erlang.import_in_main(user)
 
 
 def _before_loading(check: Callable[[ModuleSpec, str], None]) -> None:

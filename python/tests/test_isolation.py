@@ -150,6 +150,19 @@ def test_the_standard_library_is_not_loaded_in_the_main_interpreter_first(
     assert asked == ["orjson"]
 
 
+def test_what_all_interpreters_share_is_filled_in_by_the_main_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    native = type(sys)("_erlang")
+    vars(native)["import_in_main"] = asked.append
+    monkeypatch.setattr(_isolation, "_erlang", native)
+    monkeypatch.setitem(_isolation.SHARED, sys.version_info[:2], {"_half": "whole"})
+    for name in ("_half", "_other"):
+        _isolation._let_main_fill(ModuleSpec(name, None), f"/usr/lib/lib-dynload/{name}.so")
+    assert asked == ["whole"]
+
+
 def test_what_threading_notes_of_this_thread_is_dropped() -> None:
     noted = threading.local()
     noted.reference = object()
