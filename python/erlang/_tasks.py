@@ -17,6 +17,7 @@ from functools import partial
 from threading import get_ident
 
 from erlang import _calls
+from erlang._interrupt import put_right
 from erlang._loop import ErlangEventLoop, loop_at, loops, run
 from erlang._request import REQUEST
 
@@ -141,6 +142,8 @@ class Tasks:
         An interrupt lands anywhere. What the loop was about to call is lost with it, be it the end
         of a task or its next step, for which that would wait for ever.
         """
+        put_right()
+        self.loop._thread_id = None  # type: ignore[attr-defined]
         requests = self.loop.requests
         ended = [task for task in requests if task.done()]
         # If the task that it has ended was to be cancelled, it was meant for this one alone.

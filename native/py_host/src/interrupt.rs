@@ -17,13 +17,19 @@ use pyo3_ffi as ffi;
 
 use crate::attach::ThreadState;
 use crate::nested::Found;
-use crate::{Attached, Context, Object};
+use crate::{usage, Attached, Context, Object};
 
 /// Between two exceptions for code that goes on all the same.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// The next one waits until the thread has run for so long since the one before, by the processor's
+/// time where the system tells it, or until so much time has passed. On a busy machine a thread may
+/// not run at all for longer than `AGAIN`, and code that clears up may have to wait for something.
+const CHANCE: Duration = Duration::from_millis(2);
+const LONG: Duration = Duration::from_millis(200);
+
 /// So many times code may do something about it and go on: most of it cleans up and ends. What
-/// comes then cannot be swallowed.
+/// comes then cannot be swallowed, nor cleaned up after: a lock that is held then may stay so.
 const PATIENT: u32 = 3;
 
 /// After a second of that, code that is still there is most likely in a C call that never looks.
@@ -131,10 +137,11 @@ pub(crate) fn start(context: &Arc<Context>, id: u64) {
 /// The same on this thread, which must be none of Python's.
 pub(crate) fn run(context: &Context, id: u64) {
     let since = Instant::now();
+    let mut attempts = Attempts::default();
     for time in 1.. {
         let disturb_loops = time == 1 || since.elapsed() > CLEARING_UP;
         match context.find(id, disturb_loops) {
-            Found::Running if !raise_in(context, id, time > PATIENT) => return,
+            Found::Running if !raise_in(context, id, &mut attempts) => return,
             Found::Polling if time == 1 && has_ended(context, id, since) => return,
             Found::Running | Found::Waiting | Found::Polling => {}
             Found::Gone => return,
@@ -197,10 +204,40 @@ impl Context {
     }
 }
 
+/// The exceptions for one job so far.
+#[derive(Default)]
+struct Attempts {
+    count: u32,
+    /// When the last one was, by the clock and by the processor's time of the thread.
+    last: Option<(Instant, Option<Duration>)>,
+}
+
+impl Attempts {
+    /// Is it time for the next one?
+    fn next(&mut self, processor: Option<Duration>) -> bool {
+        let now = Instant::now();
+        let is_time = self.last.is_none_or(|(then, before)| {
+            let ran = processor.zip(before).map(|(now, before)| now.saturating_sub(before));
+            ran.is_none_or(|ran| ran >= CHANCE) || now.duration_since(then) >= LONG
+        });
+        if is_time {
+            self.count += 1;
+            self.last = Some((now, processor));
+        }
+        is_time
+    }
+}
+
 /// False once there is nothing left to interrupt.
-fn raise_in(context: &Context, id: u64, relentless: bool) -> bool {
+fn raise_in(context: &Context, id: u64, attempts: &mut Attempts) -> bool {
     context.attached(|thread, py| {
-        let relentless = if relentless { Relentless::new_type() } else { None };
+        // SAFETY: the worker takes itself off its target, which is locked, before its thread ends.
+        let processor = unsafe { usage::processor_time(thread) };
+        if !attempts.next(processor) {
+            return;
+        }
+        let is_patient = attempts.count <= PATIENT;
+        let relentless = if is_patient { None } else { Relentless::new_type() };
         let exclusive = context.interrupts.announce(py);
         if context.running() == id {
             context.interrupts.mark(id);

@@ -83,6 +83,29 @@ fn report(_at: Instant) -> Option<Report> {
     None
 }
 
+/// The time for which a thread, as `pthread_self` names it, has had a processor.
+///
+/// # Safety
+/// The thread lives.
+#[cfg(target_os = "linux")]
+pub unsafe fn processor_time(thread: std::ffi::c_long) -> Option<Duration> {
+    let mut clock = 0;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the caller's promise, and both calls fill in what is ours.
+    let told = unsafe {
+        libc::pthread_getcpuclockid(thread as libc::pthread_t, &mut clock) == 0
+            && libc::clock_gettime(clock, &mut time) == 0
+    };
+    told.then(|| Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
+}
+
+/// # Safety
+/// None is needed where the system does not tell.
+#[cfg(not(target_os = "linux"))]
+pub unsafe fn processor_time(_thread: std::ffi::c_long) -> Option<Duration> {
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

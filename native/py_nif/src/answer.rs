@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use py_host::{Object, Worker};
+use py_host::{Innermost, Object, Worker};
 use rustler::{Encoder, Env, Term};
 
 use crate::address::Format;
@@ -28,8 +28,24 @@ pub fn end(
         output::settle(converter, ticket);
     }
     if converter.worker.is_at(id) {
+        let interrupted = converter.worker.was_interrupted();
         converter.worker.finish(converter.py);
+        if interrupted {
+            put_right(converter);
+        }
     }
+}
+
+/// Nothing interrupts that any more. What is left of an event loop may be that of somebody who
+/// waits for the request.
+fn put_right(converter: &Converter<'_>) {
+    let name = match converter.entry.context.innermost() {
+        Innermost::None => c"put_right",
+        Innermost::Poller(_) => c"put_right_within_loop",
+        Innermost::Answer => c"put_imports_right",
+    };
+    let module = Object::import(converter.py, c"erlang._interrupt");
+    drop(module.and_then(|module| module.attr(name)?.call0()));
 }
 
 /// The answer, and the value if that may be released later.
