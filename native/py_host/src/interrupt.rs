@@ -143,7 +143,11 @@ pub(crate) fn run(context: &Context, id: u64) {
         match context.find(id, disturb_loops) {
             Found::Running if !raise_in(context, id, &mut attempts) => return,
             Found::Polling if time == 1 && has_ended(context, id, since) => return,
-            Found::Running | Found::Waiting | Found::Polling => {}
+            Found::Running => {}
+            // Its wait ends with an exception, which counts.
+            Found::Waiting | Found::Polling => {
+                attempts.next(context.processor_time());
+            }
             Found::Gone => return,
         }
         thread::sleep(if time < OFTEN { AGAIN } else { SELDOM });
@@ -228,10 +232,19 @@ impl Attempts {
     }
 }
 
+impl Context {
+    /// The time for which its worker has had a processor, if the system tells and it lives.
+    fn processor_time(&self) -> Option<Duration> {
+        let target = self.interrupts.target.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the thread lives while `target` is locked and set.
+        target.as_ref().and_then(|target| unsafe { usage::processor_time(target.thread) })
+    }
+}
+
 /// False once there is nothing left to interrupt.
 fn raise_in(context: &Context, id: u64, attempts: &mut Attempts) -> bool {
     context.attached(|thread, py| {
-        // SAFETY: the worker takes itself off its target, which is locked, before its thread ends.
+        // SAFETY: `attached` has locked the target, and while that is set its thread lives.
         let processor = unsafe { usage::processor_time(thread) };
         if !attempts.next(processor) {
             return;
