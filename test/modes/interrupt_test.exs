@@ -7,9 +7,9 @@ defmodule Py.Modes.InterruptTest do
 
   @timeout {:error, %ContextError{reason: :timeout}}
 
-  # Each is done in some 10 ms. Without a GIL an exception may land where a loop of asyncio has just
-  # taken up the next step of a task: that is lost, and its run() waits for it for ever.
-  @loops [
+  # Each is done in some 10 ms. These are for Pythons with a GIL: without one an exception may land
+  # where the next step of a task has just been taken up, or a lock, and then somebody waits for ever.
+  @with_gil [
     """
     import asyncio
     async def go_round():
@@ -26,6 +26,10 @@ defmodule Py.Modes.InterruptTest do
     async def main():
         async for _ in items(): pass
     for _ in range(10): erlang.run(main())
+    """,
+    """
+    from concurrent.futures import ThreadPoolExecutor
+    with ThreadPoolExecutor(3) as pool: list(pool.map(abs, range(200)))
     """
   ]
 
@@ -35,10 +39,6 @@ defmodule Py.Modes.InterruptTest do
     for name in [name for name in sys.modules if name.split(".")[0] == "email"]:
         del sys.modules[name]
     import email.message, email.policy
-    """,
-    """
-    from concurrent.futures import ThreadPoolExecutor
-    with ThreadPoolExecutor(3) as pool: list(pool.map(abs, range(200)))
     """,
     """
     import contextlib
@@ -53,7 +53,7 @@ defmodule Py.Modes.InterruptTest do
     test "a context of mode #{mode} is as good as before" do
       context = start_context(mode: unquote(mode))
 
-      works = if Py.info().free_threaded, do: @works, else: @loops ++ @works
+      works = if Py.info().free_threaded, do: @works, else: @with_gil ++ @works
 
       for work <- works, timeout <- 1..15 do
         answer = Context.eval(context, work <> "\n1", %{}, timeout: timeout)
