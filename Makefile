@@ -39,7 +39,7 @@ test-asyncio: setup ## Run CPython's own tests of asyncio on our event loop
 lint: setup ## Check formatting, lints and types in every language
 	@scripts/lint.sh
 
-other-systems: setup ## Lint the native code for every system of a release, and test its portable parts
+other-systems: setup ## Lint the native code for every system of a release, and test its portable poller
 	@scripts/other_systems.sh
 
 format: setup ## Format the sources in every language

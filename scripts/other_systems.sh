@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Lints the native code as every system compiles it that a release is for, and tests here what the
-# others have in the place of Linux's own calls. Runs every check even when one fails.
+# Lints the native code as every system compiles it that a release is for, and tests here the
+# poller that Linux has another one for. Runs every check even when one fails.
 set -uo pipefail
 export MIX_ENV=test
 # shellcheck source=scripts/python.sh
@@ -34,8 +34,8 @@ for target in $targets; do
   fi
 done
 
-echo "== the portable parts, on this system"
-(cd native && cargo test --quiet -p py_host --features portable) || failed+=("portable parts")
+echo "== the portable poller, on this system"
+(cd native && cargo test --quiet -p py_host --features portable) || failed+=("portable poller")
 
 echo
 if [ "${#failed[@]}" -gt 0 ]; then

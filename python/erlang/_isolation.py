@@ -4,6 +4,8 @@
 Python version. A test imports the whole standard library in every mode and compares what fails
 with these lists.
 
+``SHARED`` lists what can be loaded there once the main interpreter has used it.
+
 CPython itself refuses these modules with "module ... does not support loading in subinterpreters".
 ``install`` turns that into an ImportError which says what to do, before any of their code runs.
 """
@@ -74,9 +76,9 @@ ONCE: dict[tuple[int, int], frozenset[str]] = {
     (3, 14): frozenset({"_curses", "_curses_panel"}),
 }
 
-#: Version -> extension modules with data for all interpreters that the first to use them fills
-#: in, without keeping the others out meanwhile, and the module of which that is the first use. Two
-#: that import `ctypes` at the same time may find half of it, and crash.
+#: Version -> extension modules with data for all interpreters that the first to use them fills in,
+#: without keeping the others out meanwhile, and the module whose import is such a use. Interpreters
+#: with a GIL each that import `ctypes` at the same time may find half of it, and crash.
 SHARED: dict[tuple[int, int], dict[str, str]] = {
     (3, 13): {"_ctypes": "ctypes"},
 }
@@ -119,11 +121,12 @@ class Refusal:
 def install(mode: str) -> None:
     """Prepare the interpreter of a context; the native side calls this before anything else."""
     names = refused(mode)
+    version = sys.version_info[:2]
     if names:
         sys.meta_path.insert(0, Refusal(names))
-    if mode == "own_gil" and sys.version_info[:2] < FIRST_SAFE:
+    if mode == "own_gil" and version < FIRST_SAFE:
         _before_loading(_refuse_single_phase)
-    if mode == "own_gil" and sys.version_info[:2] in SHARED:
+    if mode == "own_gil" and version in SHARED:
         _before_loading(_let_main_fill)
     if mode == "shared_gil":
         _before_loading(_let_main_be_first)

@@ -41,8 +41,10 @@ class TaskLoop(ErlangEventLoop):
 
     _timer_cancelled_count: int
 
-    #: How many timers only look after others, and are nothing to wait for by themselves.
-    attendants = 0
+    def __init__(self) -> None:
+        """Begin without anything."""
+        super().__init__()
+        self._guards: list[TimerHandle] = []
 
     def _run_once(self) -> None:
         super()._run_once()  # type: ignore[misc]
@@ -56,8 +58,21 @@ class TaskLoop(ErlangEventLoop):
     def is_quiet(self) -> bool:
         """The same, but for tasks that wait for one another."""
         # Of the timers, those that were cancelled are left where they are.
-        timers = len(self._scheduled) - self._timer_cancelled_count - self.attendants
+        timers = len(self._scheduled) - self._timer_cancelled_count
+        timers -= len(self._pending_guards())
         return not (self._ready or self.requests or timers or self._watches())
+
+    def guard(self, seconds: float, callback: Callable[[set[Task[Any]]], None]) -> None:
+        """Call back about the tasks of now, if the loop still runs by then.
+
+        That alone is nothing to wait for.
+        """
+        timer = self.call_later(seconds, callback, asyncio.all_tasks(self))
+        self._guards = [*self._pending_guards(), timer]
+
+    def _pending_guards(self) -> list[TimerHandle]:
+        # An interrupt may keep one that is due from being called, so none reports that it was.
+        return [timer for timer in self._guards if timer._scheduled]  # type: ignore[attr-defined]
 
     def _watches(self) -> bool:
         """Is there a file that may bring something to run?"""
@@ -149,8 +164,7 @@ class Tasks:
         # If the task that it has ended was to be cancelled, it was meant for this one alone.
         if not any(requests[task].is_cancelled() for task in ended):
             self._cancel_all(reason)
-            self.loop.attendants += 1
-            self.loop.call_later(CLEARING_UP, self._give_up, asyncio.all_tasks(self.loop))
+            self.loop.guard(CLEARING_UP, self._give_up)
         for task in ended:
             self._done(task)
 
@@ -201,7 +215,6 @@ class Tasks:
         self.cancel(promise.id())
 
     def _give_up(self, tasks: set[Task[Any]]) -> None:
-        self.loop.attendants -= 1
         cancelled: asyncio.Future[Any] = self.loop.create_future()
         cancelled.cancel()
         for task in tasks:

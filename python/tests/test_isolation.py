@@ -138,29 +138,31 @@ def test_the_answer_about_an_extension_decides_before_it_is_loaded(
     assert caught.value.path == "/lib/old.so"
 
 
-def test_the_standard_library_is_not_loaded_in_the_main_interpreter_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: list[str] = []
+@pytest.fixture
+def imported_in_main(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the modules that the main interpreter is asked to import."""
+    names: list[str] = []
     native = type(sys)("_erlang")
-    vars(native)["import_in_main"] = asked.append
+    vars(native)["import_in_main"] = names.append
     monkeypatch.setattr(_isolation, "_erlang", native)
+    return names
+
+
+def test_the_standard_library_is_not_loaded_in_the_main_interpreter_first(
+    imported_in_main: list[str],
+) -> None:
     _isolation._let_main_be_first(ModuleSpec("math", None), "/usr/lib/lib-dynload/math.so")
     _isolation._let_main_be_first(ModuleSpec("orjson", None), "/site-packages/orjson.so")
-    assert asked == ["orjson"]
+    assert imported_in_main == ["orjson"]
 
 
 def test_what_all_interpreters_share_is_filled_in_by_the_main_one(
-    monkeypatch: pytest.MonkeyPatch,
+    imported_in_main: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    native = type(sys)("_erlang")
-    vars(native)["import_in_main"] = asked.append
-    monkeypatch.setattr(_isolation, "_erlang", native)
     monkeypatch.setitem(_isolation.SHARED, sys.version_info[:2], {"_half": "whole"})
     for name in ("_half", "_other"):
         _isolation._let_main_fill(ModuleSpec(name, None), f"/usr/lib/lib-dynload/{name}.so")
-    assert asked == ["whole"]
+    assert imported_in_main == ["whole"]
 
 
 def test_what_threading_notes_of_this_thread_is_dropped() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
@@ -242,32 +242,54 @@ def test_an_interrupt_before_a_task_is_seen_to_be_done_takes_no_answer_away(task
     assert promise.answer == ("ok", 1)
 
 
-@pytest.mark.parametrize("error", [None, KeyError])
-def test_a_task_that_loses_its_next_step_to_an_interrupt_is_given_up(
-    tasks: Tasks, monkeypatch: pytest.MonkeyPatch, error: "type[Exception] | None"
-) -> None:
+def start_and_lose(tasks: Tasks, clear_up: "Callable[[], object]") -> Any:
+    """Start a task whose next step is lost when the loop runs."""
     gate = tasks.loop.create_future()
-    seen = []
 
     async def wait() -> None:
         try:
             await gate
         finally:
-            seen.append("cleared up")
-            if error:
-                raise error
+            clear_up()
 
     def open_and_lose() -> None:
         gate.set_result(None)
         lose_what_is_ready(tasks)
 
-    monkeypatch.setattr(_tasks, "CLEARING_UP", 0.01)
     promise, _drive = start(tasks, wait())
     tasks.loop.call_soon(open_and_lose)
+    return promise
+
+
+def test_a_task_that_loses_its_next_step_to_an_interrupt_is_given_up(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def clear_up() -> None:
+        seen.append("cleared up")
+        # Which is logged, and of no consequence.
+        raise KeyError
+
+    monkeypatch.setattr(_tasks, "CLEARING_UP", 0.01)
+    promise = start_and_lose(tasks, clear_up)
     drive_through_interrupt(tasks)
     assert promise.answer == ("error", asyncio.CancelledError)
     assert promise.stopped == ["interrupted"]
     assert seen == ["cleared up"]
+
+
+def test_a_second_interrupt_may_hit_what_gives_a_task_up(
+    tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_tasks, "CLEARING_UP", 0)
+    promise = start_and_lose(tasks, lambda: None)
+    with pytest.raises(KeyboardInterrupt):
+        tasks.drive()
+    tasks.interrupted("interrupted")
+    tasks.loop.call_soon(lose_what_is_ready, tasks)
+    drive_through_interrupt(tasks)
+    assert promise.answer == ("error", asyncio.CancelledError)
 
 
 def test_at_the_end_all_is_cancelled(tasks: Tasks) -> None:

@@ -1,6 +1,6 @@
 //! C extensions that were written for one interpreter per process.
 //!
-//! There are two kinds. Those with *single-phase initialisation* have one set of static data.
+//! Two kinds are not fit for more. Those with *single-phase initialisation* have one set of static data.
 //! CPython refuses them in an interpreter with its own GIL, but 3.12 notices only after it has
 //! run the initialisation there, on static types that other interpreters are using: two contexts
 //! that import `_curses` at the same time can corrupt the heap. Newer versions initialise in the
@@ -8,7 +8,8 @@
 //!
 //! Others remember *the first interpreter that loads them* and refuse all further ones (numpy,
 //! everything made with Cython or PyO3). If that were a sub-interpreter under the shared GIL, the
-//! main one could never have them again; [`import_in_main`] lets it be first.
+//! main one could never have them again; [`import_in_main`] lets it be first. It also serves those
+//! that fill in data for all interpreters when they are first used (`erlang._isolation`).
 
 use std::collections::HashMap;
 use std::ffi::CString;

@@ -206,6 +206,13 @@ impl Context {
         state.delete();
         true
     }
+
+    /// The time for which its worker has had a processor, if the system tells and it lives.
+    fn processor_time(&self) -> Option<Duration> {
+        let target = self.interrupts.target.lock().unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the thread lives while `target` is locked and set.
+        target.as_ref().and_then(|target| unsafe { usage::processor_time(target.thread) })
+    }
 }
 
 /// The exceptions for one job so far.
@@ -232,18 +239,10 @@ impl Attempts {
     }
 }
 
-impl Context {
-    /// The time for which its worker has had a processor, if the system tells and it lives.
-    fn processor_time(&self) -> Option<Duration> {
-        let target = self.interrupts.target.lock().unwrap_or_else(PoisonError::into_inner);
-        // SAFETY: the thread lives while `target` is locked and set.
-        target.as_ref().and_then(|target| unsafe { usage::processor_time(target.thread) })
-    }
-}
-
 /// False once there is nothing left to interrupt.
 fn raise_in(context: &Context, id: u64, attempts: &mut Attempts) -> bool {
     context.attached(|thread, py| {
+        // Only now: what the job has run while its GIL was waited for was no chance to end.
         // SAFETY: `attached` has locked the target, and while that is set its thread lives.
         let processor = unsafe { usage::processor_time(thread) };
         if !attempts.next(processor) {

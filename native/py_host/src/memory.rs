@@ -78,11 +78,12 @@ impl Account {
     /// A job begins; the share of the one that goes on after it.
     pub fn begin(&self) -> Share {
         let (used, outer) = (self.used.load(Ordering::Relaxed), self.share());
-        let ceiling = match self.ceiling.load(Ordering::Relaxed) {
-            _ if used <= self.limit => self.limit,
-            ceiling if ceiling == self.limit => used.saturating_add(CLEARANCE),
-            ceiling => ceiling,
-        };
+        let mut ceiling = self.ceiling.load(Ordering::Relaxed);
+        if used <= self.limit {
+            ceiling = self.limit;
+        } else if ceiling == self.limit {
+            ceiling = used.saturating_add(CLEARANCE);
+        }
         self.ceiling.store(ceiling, Ordering::Relaxed);
         let most = if used <= ceiling { ceiling } else { used.saturating_add(CLEARANCE) };
         self.set_share(Share { found: used, most });
