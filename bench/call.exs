@@ -25,7 +25,7 @@ defmodule Bench.Call do
   defp rows(processes, contexts) do
     results =
       for {name, work} <- works(contexts),
-          do: {name, Bench.calls(processes, @milliseconds, work)}
+          do: {name, Bench.calls(callers(name, processes), @milliseconds, work)}
 
     # Whether a thread had better sleep or spin between two calls depends on the load.
     reference = Enum.max(for {"ping-pong" <> _, result} <- results, do: result.rate)
@@ -43,11 +43,19 @@ defmodule Bench.Call do
     ]
   end
 
+  # It has one thread to answer, and shows what two cores allow whoever hands something over just
+  # then: with many processes, too, they have no more than one such pair.
+  @limit "hand-over of 512 bytes, by one"
+
+  defp callers(@limit, _processes), do: 1
+  defp callers(_name, processes), do: processes
+
   defp works(contexts) do
     [
       {"empty NIF", fn _number -> Reference.noop() end},
       {"ping-pong, parked", fn _number -> Reference.ping(:parked) end},
       {"ping-pong, spinning", fn _number -> Reference.ping(:spinning) end},
+      {@limit, fn _number -> Reference.hand_over(512) end},
       {"math.sqrt, routed", fn _number -> {:ok, 4.0} = Py.call(:math, :sqrt, [16]) end},
       {"math.sqrt, own context",
        fn number ->
